@@ -1,0 +1,1 @@
+"""Data shipped in the wheel: settings, concepts, lexicon, templates."""

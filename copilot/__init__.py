@@ -1,0 +1,1 @@
+"""Where the rooms meet: intent, planner, workflows, web API, command line, settings, wiring."""

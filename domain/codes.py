@@ -1,0 +1,78 @@
+"""Coded concepts: the words that machines agree on.
+
+Values are taken from DICOM PS3.16 and SNOMED CT as DICOM prints it; each is checked against
+pydicom's dictionaries by a test.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from domain.errors import InputError
+
+_LONGEST_VALUE: Final = 16
+_LONGEST_MEANING: Final = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """A code value, its scheme and its meaning (PS3.3 section 8.8).
+
+    Two codes are equal when value and scheme are: meanings are for people.
+    """
+
+    value: str
+    scheme: str
+    meaning: str
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.value) <= _LONGEST_VALUE:
+            raise InputError(
+                f"code value {self.value!r} must have 1 to {_LONGEST_VALUE} characters"
+            )
+        if not self.scheme:
+            raise InputError(f"code {self.value!r} names no coding scheme")
+        if not 0 < len(self.meaning) <= _LONGEST_MEANING:
+            raise InputError(
+                f"code meaning {self.meaning!r} must have 1 to {_LONGEST_MEANING} characters"
+            )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Code):
+            return NotImplemented
+        return (self.value, self.scheme) == (other.value, other.scheme)
+
+    def __hash__(self) -> int:
+        return hash((self.value, self.scheme))
+
+
+def sct(value: str, meaning: str) -> Code:
+    """Return a SNOMED CT code."""
+    return Code(value=value, scheme="SCT", meaning=meaning)
+
+
+def dcm(value: str, meaning: str) -> Code:
+    """Return a code of DICOM's own terminology (PS3.16 annex D)."""
+    return Code(value=value, scheme="DCM", meaning=meaning)
+
+
+def ucum(value: str, meaning: str) -> Code:
+    """Return a unit of the Unified Code for Units of Measure."""
+    return Code(value=value, scheme="UCUM", meaning=meaning)
+
+
+MILLIMETRE: Final = ucum("mm", "millimeter")
+SQUARE_MILLIMETRE: Final = ucum("mm2", "square millimeter")
+MILLILITRE: Final = ucum("ml", "milliliter")
+HOUNSFIELD_UNIT: Final = ucum("[hnsf'U]", "Hounsfield unit")
+NO_UNITS: Final = ucum("1", "no units")
+SUV_BODY_WEIGHT: Final = ucum("g/ml{SUVbw}", "Standardized Uptake Value body weight")
+BECQUEREL_PER_MILLILITRE: Final = ucum("Bq/ml", "Becquerels/milliliter")
+
+VOLUME: Final = sct("118565006", "Volume")
+LONG_AXIS: Final = sct("103339001", "Long Axis")
+SHORT_AXIS: Final = sct("103340004", "Short Axis")
+ATTENUATION: Final = dcm("112031", "Attenuation Coefficient")
+
+RIGHT: Final = sct("24028007", "Right")
+LEFT: Final = sct("7771000", "Left")
+BILATERAL: Final = sct("51440002", "Right and left")

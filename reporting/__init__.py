@@ -1,0 +1,1 @@
+"""Mask to measurements to findings to SR and drafts."""

@@ -1,0 +1,1 @@
+"""Sound to text: reading audio, Whisper engines, the radiology lexicon."""
