@@ -14,7 +14,6 @@ from domain.errors import GeometryError
 from domain.uids import FrameOfReferenceUID
 
 _SAME_MM: Final = 1e-2
-_AXES: Final = 3
 _LPS_TO_RAS: Final = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -56,7 +55,7 @@ class Grid:
             raise GeometryError(f"affine's last row must be 0 0 0 1, got {affine[3].tolist()}")
         if abs(np.linalg.det(affine[:3, :3])) < np.finfo(np.float64).tiny:
             raise GeometryError("affine is singular: two axes coincide or a spacing is zero")
-        if len(self.shape) != _AXES or min(self.shape) < 1:
+        if min(self.shape) < 1:
             raise GeometryError(f"shape must be three positive numbers, got {self.shape}")
         affine.setflags(write=False)
         object.__setattr__(self, "affine", affine)

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
 from domain.command import Command
+from domain.concepts import ConceptTable
 from domain.plan import Plan
 from domain.prompt import Prompt
 from domain.segment import Segment
@@ -48,6 +49,23 @@ class Capabilities:
     prompts: frozenset[str]
     modalities: frozenset[str] = frozenset()
     needs_weights: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineContext:
+    """What the composition root hands to an engine's factory.
+
+    Attributes
+    ----------
+    models_folder
+        Where ``radcopilot models install`` puts weights, one folder a model.
+    threads
+        How many CPU threads one engine may use.
+    """
+
+    models_folder: Path
+    concepts: ConceptTable
+    threads: int = 2
 
 
 class Session(Protocol):
