@@ -1,0 +1,180 @@
+"""DICOM files: found, read with clear errors, and written whole or not at all."""
+
+import os
+import struct
+import tempfile
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import pydicom
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
+
+from domain.errors import InputError, StorageError, UnreadableFileError
+from domain.uids import SeriesUID
+
+PARSE_ERRORS: Final = (
+    InvalidDicomError,
+    BytesLengthException,
+    EOFError,
+    struct.error,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    NotImplementedError,
+)
+"""What pydicom raises on bytes that are not a sound data set."""
+
+_SHOWN: Final = 5
+
+
+def read_dataset(path: Path, *, with_pixels: bool) -> FileDataset:
+    """Return the data set of a DICOM file.
+
+    Raises
+    ------
+    UnreadableFileError
+        If it is missing, not DICOM, or cut short.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd values are judged where they are used
+            dataset = pydicom.dcmread(path, stop_before_pixels=not with_pixels)
+            str(dataset.get("SOPInstanceUID"))
+    except OSError as error:
+        raise UnreadableFileError(f"{path.name} cannot be opened: {error.strerror}") from error
+    except PARSE_ERRORS as error:
+        raise UnreadableFileError(
+            f"{path.name} is not a readable DICOM file ({error or type(error).__name__}): "
+            "export it again from the archive"
+        ) from error
+    if "SOPClassUID" not in dataset:
+        raise UnreadableFileError(
+            f"{path.name} is cut short or no DICOM object (no SOP Class UID): "
+            "export it again from the archive"
+        )
+    return dataset
+
+
+def dicom_files(folder: Path) -> tuple[Path, ...]:
+    """Return the files below a folder, or the file itself, in name order; DICOMDIR is left out.
+
+    Raises
+    ------
+    InputError
+        If nothing is there.
+    """
+    if folder.is_file():
+        return (folder,)
+    if not folder.is_dir():
+        raise InputError(f"{folder} does not exist: give a DICOM file or a folder of them")
+    found = tuple(
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name.upper() != "DICOMDIR" and not path.name.startswith(".")
+    )
+    if not found:
+        raise InputError(f"{folder} holds no file: give a folder with a DICOM series")
+    return found
+
+
+def image_series(paths: Iterable[Path]) -> Mapping[SeriesUID, tuple[Path, ...]]:
+    """Group the image files by series; files with other suffixes that are no DICOM are left out.
+
+    A file named ``.dcm`` that cannot be read is an error, since a series without it would be
+    measured wrong; a text or licence file beside the images is not.
+
+    Raises
+    ------
+    UnreadableFileError
+        Naming the first broken file.
+    InputError
+        If an image has no Series Instance UID, or no image is left.
+    """
+    series: dict[SeriesUID, list[Path]] = defaultdict(list)
+    others: list[str] = []
+    for path in paths:
+        if path.suffix.lower() not in {".dcm", ""} and not _has_preamble(path):
+            others.append(path.name)
+            continue
+        header = read_dataset(path, with_pixels=False)
+        if "Rows" not in header or header.get("Modality") == "SEG":
+            others.append(path.name)
+            continue
+        if not header.get("SeriesInstanceUID") or not header.get("SOPInstanceUID"):
+            raise InputError(
+                f"{path.name} has an empty Series or SOP Instance UID: results could not be tied "
+                "to it; let the archive assign UIDs and export again"
+            )
+        series[SeriesUID(str(header.SeriesInstanceUID))].append(path)
+    if not series:
+        raise InputError(f"no DICOM image among the files ({', '.join(others[:_SHOWN])})")
+    return {uid: tuple(files) for uid, files in series.items()}
+
+
+def one_series(paths: Iterable[Path], wanted: SeriesUID | None = None) -> tuple[Path, ...]:
+    """Return the files of the only image series, or of the wanted one.
+
+    Raises
+    ------
+    InputError
+        If there are several and none is named, or the named one is not there.
+    """
+    series = image_series(paths)
+    listed = ", ".join(f"{uid} ({len(files)} images)" for uid, files in series.items())
+    if wanted is not None:
+        if wanted not in series:
+            raise InputError(f"series {wanted} is not among {listed}")
+        return series[wanted]
+    if len(series) > 1:
+        raise InputError(f"the folder holds {len(series)} image series: name one of {listed}")
+    return next(iter(series.values()))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file aside, flush it to disk, and rename it into place.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full or the folder cannot be written; nothing half-written remains.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}") from error
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(aside).replace(path)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {path.name}: {error.strerror}; free some space and send it again"
+        ) from error
+    finally:
+        Path(aside).unlink(missing_ok=True)
+
+
+def write_dataset(dataset: Dataset, path: Path) -> Path:
+    """Write a data set as a DICOM file, whole or not at all, and return its path."""
+    buffer = pydicom.filebase.DicomBytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    write_whole(path, buffer.getvalue())
+    return path
+
+
+def headers(paths: Sequence[Path]) -> tuple[FileDataset, ...]:
+    """Return the data sets without their pixels, in the order given."""
+    return tuple(read_dataset(path, with_pixels=False) for path in paths)
+
+
+def _has_preamble(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(132)[128:] == b"DICM"

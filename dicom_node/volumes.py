@@ -1,0 +1,97 @@
+"""A series of files to one Volume."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dicom_node.files import read_dataset
+from dicom_node.frames import FramePlane, planes
+from dicom_node.pixels import decoded_frames, notes_on, unit_of
+from dicom_node.stacking import stack
+from domain.errors import GeometryError, InputError, MixedOrientationError
+from domain.ports import Progress, no_progress
+from domain.uids import FrameOfReferenceUID, InstanceUID, SeriesUID, SopClassUID, StudyUID
+from domain.volume import SeriesReference, SourceFrame, Volume
+
+
+def load_series(paths: Sequence[Path], progress: Progress = no_progress) -> Volume:
+    """Return the volume of one series, slices ascending along the normal.
+
+    Geometry is checked on the headers before any pixel is decoded.
+
+    Raises
+    ------
+    UnreadableFileError
+        If a file cannot be read or decoded.
+    GeometryError
+        If the frames make no regular volume; its subclasses name why.
+    InputError
+        If the files are of several series, or lack UIDs.
+    """
+    if not paths:
+        raise InputError("a series without files cannot be loaded")
+    datasets = [read_dataset(path, with_pixels=False) for path in paths]
+    first = datasets[0]
+    _check_one_series(datasets, paths)
+    frames = [plane for n, header in enumerate(datasets) for plane in planes(header, n)]
+    frame_of_reference = str(first.get("FrameOfReferenceUID") or "") or None
+    grid, order = stack(
+        frames, FrameOfReferenceUID(frame_of_reference) if frame_of_reference else None
+    )
+    decoded = []
+    for number, path in enumerate(paths):
+        progress(number / len(paths), "reading images")
+        decoded.append(decoded_frames(read_dataset(path, with_pixels=True), path.name))
+    if len({pixels.ndim for pixels in decoded}) > 1:
+        raise MixedOrientationError("grey and colour images in one series: split the series")
+    ordered = [frames[place] for place in order]
+    voxels = np.stack([decoded[f.dataset_index][f.frame_number - 1] for f in ordered])
+    if voxels.shape[:3] != grid.shape:
+        raise GeometryError(f"pixels {voxels.shape[:3]} do not match the header's {grid.shape}")
+    progress(1.0, "reading images")
+    return Volume(
+        voxels=voxels,
+        grid=grid,
+        modality=str(first.get("Modality", "OT")),
+        unit=unit_of(first),
+        source=SeriesReference(
+            study_instance_uid=StudyUID(str(first.get("StudyInstanceUID", ""))),
+            series_instance_uid=SeriesUID(str(first.SeriesInstanceUID)),
+            frames=tuple(_source(datasets[f.dataset_index], f) for f in ordered),
+        ),
+        notes=notes_on(first),
+    )
+
+
+def _check_one_series(datasets: Sequence[object], paths: Sequence[Path]) -> None:
+    seen: set[str] = set()
+    instances: dict[str, str] = {}
+    for dataset, path in zip(datasets, paths, strict=True):
+        series = str(getattr(dataset, "SeriesInstanceUID", "") or "")
+        instance = str(getattr(dataset, "SOPInstanceUID", "") or "")
+        if not series or not instance or not getattr(dataset, "StudyInstanceUID", ""):
+            raise InputError(
+                f"{path.name} has an empty Study, Series or SOP Instance UID: results could not be "
+                "tied to it; let the archive assign UIDs and export again"
+            )
+        if instance in instances:
+            raise InputError(
+                f"{path.name} and {instances[instance]} are the same image (SOP Instance UID "
+                f"{instance}): give each file once"
+            )
+        instances[instance] = path.name
+        seen.add(series)
+    if len(seen) > 1:
+        raise InputError(
+            f"files of {len(seen)} series were given as one: {', '.join(sorted(seen))}"
+        )
+
+
+def _source(dataset: object, frame: FramePlane) -> SourceFrame:
+    multi = int(getattr(dataset, "NumberOfFrames", 1) or 1) > 1
+    return SourceFrame(
+        sop_class_uid=SopClassUID(str(getattr(dataset, "SOPClassUID", ""))),
+        sop_instance_uid=InstanceUID(str(getattr(dataset, "SOPInstanceUID", ""))),
+        frame_number=frame.frame_number if multi else None,
+    )
