@@ -1,0 +1,189 @@
+"""LiteMedSAM as a network for one slice, run by onnxruntime."""
+
+import json
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.errors import ModelMissingError, UnreadableFileError
+from segmentation.litemedsam.convert import DECODER_FILE, DESCRIPTION_FILE, ENCODER_FILE
+from segmentation.litemedsam.decoder import (
+    LABEL_BOX_START,
+    LABEL_BOX_STOP,
+    LABEL_NEGATIVE,
+    LABEL_PADDING,
+    LABEL_POSITIVE,
+)
+from segmentation.resample import resize
+from segmentation.slices import Embedding, SliceHint
+
+INPUT_PX: Final = 256
+_MASK_PX: Final = 256
+_LEAST_SPREAD: Final = 1e-8
+_MAX_BATCH: Final = 8
+
+
+class LiteMedSam:
+    """The network; weights are loaded at first use.
+
+    Attributes
+    ----------
+    encoder_runs, decoder_runs
+        How often each part ran: a second prompt on a slice must not run the encoder again.
+    """
+
+    name: Final = "litemedsam"
+    version: Final = "1.0.0"
+    input_px: Final = INPUT_PX
+
+    def __init__(self, folder: Path, threads: int = 2) -> None:
+        self._folder = folder
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._encoder: Any = None
+        self._decoder: Any = None
+        self._weights_sha256: str | None = None
+        self.encoder_runs = 0
+        self.decoder_runs = 0
+
+    @property
+    def weights_sha256(self) -> str | None:
+        """Digest of the checkpoint the graphs were built from; None before the first use."""
+        return self._weights_sha256
+
+    def load(self) -> None:
+        """Load the graphs, once.
+
+        Raises
+        ------
+        ModelMissingError
+            If they are not installed.
+        UnreadableFileError
+            If they are there and cannot be used.
+        """
+        with self._lock:
+            if self._encoder is None:
+                self._load()
+
+    def _load(self) -> None:
+        description = self._folder / DESCRIPTION_FILE
+        if not description.is_file():
+            raise ModelMissingError(
+                f"LiteMedSAM is not installed in {self._folder}: "
+                "run: radcopilot models install default"
+            )
+        import onnxruntime  # noqa: PLC0415 - capabilities are read without it
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            digest = json.loads(description.read_text())["weights_sha256"]
+            decoder = onnxruntime.InferenceSession(
+                self._folder / DECODER_FILE, options, providers=["CPUExecutionProvider"]
+            )
+            encoder = onnxruntime.InferenceSession(
+                self._folder / ENCODER_FILE, options, providers=["CPUExecutionProvider"]
+            )
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise UnreadableFileError(
+                f"LiteMedSAM in {self._folder} cannot be loaded ({type(error).__name__}): "
+                "run: radcopilot models install default"
+            ) from error
+        self._weights_sha256, self._decoder, self._encoder = str(digest), decoder, encoder
+
+    def embed(self, image: NDArray[np.float32]) -> Embedding:
+        """Return the embedding of (rows, columns) grey levels 0..255, the window applied.
+
+        Resized to 256 on the longest side, stretched to 0..1, padded with zeros right and below:
+        as the network was trained (Ma 2024, LiteMedSAM).
+        """
+        self.load()
+        square = prepared(image)
+        batch = np.broadcast_to(square, (1, 3, *square.shape))
+        self.encoder_runs += 1
+        (features,) = self._encoder.run(None, {"image": np.ascontiguousarray(batch)})
+        return Embedding(features=features, image_shape=(image.shape[0], image.shape[1]))
+
+    def decode(self, embedding: Embedding, hints: Sequence[SliceHint]) -> NDArray[np.float32]:
+        """Return logits (hints, rows, columns) at the image's resolution; above 0 is inside."""
+        self.load()
+        rows, columns = embedding.image_shape
+        logits = np.empty((len(hints), rows, columns), dtype=np.float32)
+        height, width = seen_shape(embedding.image_shape)
+        for start in range(0, len(hints), _MAX_BATCH):
+            some = hints[start : start + _MAX_BATCH]
+            coordinates, labels = tokens_of(some, embedding.image_shape)
+            self.decoder_runs += 1
+            coarse, _ = self._decoder.run(
+                None,
+                {
+                    "embedding": embedding.features,
+                    "coordinates": coordinates,
+                    "labels": labels,
+                    "mask": np.zeros((len(some), 1, _MASK_PX, _MASK_PX), dtype=np.float32),
+                    "has_mask": np.zeros(1, dtype=np.float32),
+                },
+            )
+            seen = coarse[:, 0, :height, :width]
+            logits[start : start + len(some)] = resize(seen, (rows, columns))
+        return logits
+
+
+def seen_shape(shape: tuple[int, int]) -> tuple[int, int]:
+    """Return rows and columns of the image within the network's square."""
+    scale = INPUT_PX / max(shape)
+    return max(1, int(shape[0] * scale + 0.5)), max(1, int(shape[1] * scale + 0.5))
+
+
+def prepared(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the network's square (256, 256) of values 0..1."""
+    height, width = seen_shape((image.shape[0], image.shape[1]))
+    small = resize(image.astype(np.float32), (height, width))
+    low, high = float(small.min()), float(small.max())
+    square = np.zeros((INPUT_PX, INPUT_PX), dtype=np.float32)
+    square[:height, :width] = (small - low) / max(high - low, _LEAST_SPREAD)
+    return square
+
+
+def tokens_of(
+    hints: Sequence[SliceHint], shape: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return coordinates (hints, n, 2) as x, y in the network's pixels, and labels (hints, n).
+
+    Clicks without a box end with a padding token, and a box is its first and last pixel: as the
+    network was trained. Shorter lists of one batch are filled with padding tokens.
+    """
+    height, width = seen_shape(shape)
+    row_scale, column_scale = height / shape[0], width / shape[1]
+    lists: list[list[tuple[float, float, int]]] = []
+    for hint in hints:
+        tokens = [
+            (
+                (point.column + 0.5) * column_scale - 0.5,
+                (point.row + 0.5) * row_scale - 0.5,
+                LABEL_POSITIVE if point.positive else LABEL_NEGATIVE,
+            )
+            for point in hint.points
+        ]
+        if hint.box is None:
+            tokens.append((0.0, 0.0, LABEL_PADDING))
+        else:
+            box = hint.box
+            first = (box.column_start * column_scale, box.row_start * row_scale)
+            last = (box.column_stop * column_scale - 1, box.row_stop * row_scale - 1)
+            tokens.append((*first, LABEL_BOX_START))
+            tokens.append((*np.maximum(first, last).tolist(), LABEL_BOX_STOP))
+        lists.append(tokens)
+    longest = max(len(tokens) for tokens in lists)
+    padding = (0.0, 0.0, LABEL_PADDING)
+    table = np.array(
+        [tokens + [padding] * (longest - len(tokens)) for tokens in lists], dtype=np.float32
+    )
+    return np.ascontiguousarray(table[..., :2]), np.ascontiguousarray(table[..., 2])

@@ -1,0 +1,159 @@
+"""The port for networks that see one slice at a time, and the cache of what they saw."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+DEFAULT_CACHE_SLICES: Final = 64  # of 4.2 MB each
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceBox:
+    """A box on one slice by its edges, in pixels; fractions are allowed, stops are edges too."""
+
+    row_start: float
+    row_stop: float
+    column_start: float
+    column_stop: float
+
+    @property
+    def rows(self) -> float:
+        """Height in pixels."""
+        return self.row_stop - self.row_start
+
+    @property
+    def columns(self) -> float:
+        """Width in pixels."""
+        return self.column_stop - self.column_start
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Row and column of the centre, as edges."""
+        return (
+            (self.row_start + self.row_stop) / 2,
+            (self.column_start + self.column_stop) / 2,
+        )
+
+    def scaled(self, factor: float) -> "SliceBox":
+        """Return the box about the same centre with sides ``factor`` times as long."""
+        row, column = self.centre
+        half_rows, half_columns = self.rows * factor / 2, self.columns * factor / 2
+        return SliceBox(
+            row_start=row - half_rows,
+            row_stop=row + half_rows,
+            column_start=column - half_columns,
+            column_stop=column + half_columns,
+        )
+
+    def clipped(self, shape: tuple[int, int]) -> "SliceBox":
+        """Return the part inside an image, at least one pixel."""
+        row_start = float(np.clip(self.row_start, 0, shape[0] - 1))
+        column_start = float(np.clip(self.column_start, 0, shape[1] - 1))
+        return SliceBox(
+            row_start=row_start,
+            row_stop=float(np.clip(self.row_stop, row_start + 1, shape[0])),
+            column_start=column_start,
+            column_stop=float(np.clip(self.column_stop, column_start + 1, shape[1])),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlicePoint:
+    """A click at a pixel's centre; negative when it says "not this"."""
+
+    row: float
+    column: float
+    positive: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceHint:
+    """What points at one thing on one slice: a box, clicks, or both."""
+
+    box: SliceBox | None = None
+    points: tuple[SlicePoint, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Embedding:
+    """What a network made of an image.
+
+    Attributes
+    ----------
+    features
+        The network's own.
+    image_shape
+        Rows and columns of the image it was made of.
+    """
+
+    features: NDArray[np.float32]
+    image_shape: tuple[int, int]
+
+
+class SliceSegmenter(Protocol):
+    """A network for one slice: embed once, decode any number of hints."""
+
+    @property
+    def name(self) -> str:
+        """Name for provenance."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Version for provenance."""
+        ...
+
+    @property
+    def weights_sha256(self) -> str | None:
+        """Digest of the weights."""
+        ...
+
+    @property
+    def input_px(self) -> int:
+        """Longest side of what the network sees."""
+        ...
+
+    def embed(self, image: NDArray[np.float32]) -> Embedding:
+        """Return the embedding of (rows, columns) grey levels 0..255, the window applied."""
+        ...
+
+    def decode(self, embedding: Embedding, hints: Sequence[SliceHint]) -> NDArray[np.float32]:
+        """Return logits (hints, rows, columns) at the image's resolution; above 0 is inside."""
+        ...
+
+
+class EmbeddingCache:
+    """The embeddings used last, by (series, slice, window, crop)."""
+
+    def __init__(self, capacity: int = DEFAULT_CACHE_SLICES) -> None:
+        self._capacity = capacity
+        self._kept: OrderedDict[Hashable, Embedding] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: Hashable, make: Callable[[], Embedding]) -> Embedding:
+        """Return the embedding kept under ``key``, else make and keep it."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        embedding = make()
+        with self._lock:
+            self._kept[key] = embedding
+            self._kept.move_to_end(key)
+            while len(self._kept) > self._capacity:
+                self._kept.popitem(last=False)
+        return embedding
+
+    def forget(self, series: Hashable) -> None:
+        """Drop everything of one series."""
+        with self._lock:
+            for key in [key for key in self._kept if isinstance(key, tuple) and key[0] == series]:
+                del self._kept[key]
