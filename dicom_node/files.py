@@ -49,7 +49,7 @@ def read_dataset(path: Path, *, with_pixels: bool) -> FileDataset:
         raise UnreadableFileError(f"{path.name} cannot be opened: {error.strerror}") from error
     except PARSE_ERRORS as error:
         raise UnreadableFileError(
-            f"{path.name} is not a readable DICOM file ({error or type(error).__name__}): "
+            f"{path.name} is not a readable DICOM file ({str(error) or type(error).__name__}): "
             "export it again from the archive"
         ) from error
     if "SOPClassUID" not in dataset:

@@ -6,7 +6,7 @@ and per-frame functional groups (PS3.3 section C.7.6.16).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +88,7 @@ def frame_groups(dataset: Dataset, frame_number: int) -> tuple[Dataset, ...]:
     return tuple(groups)
 
 
-def _macro(dataset: Dataset, frame_number: int, sequence: str, keyword: str) -> object:
+def _macro(dataset: Dataset, frame_number: int, sequence: str, keyword: str) -> Any:  # noqa: ANN401 - a DICOM value of any VR
     for group in frame_groups(dataset, frame_number):
         items = group.get(sequence)
         if items and items[0].get(keyword) is not None:

@@ -7,7 +7,8 @@ import gdcm
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+from pydicom.pixels.utils import pixel_array
 from pydicom.uid import JPEGExtended12Bit
 
 from dicom_node.files import PARSE_ERRORS
@@ -73,7 +74,7 @@ def stored_frames(dataset: FileDataset, name: str) -> NDArray[Any]:
 
 
 def _is_twelve_bit_jpeg(dataset: FileDataset) -> bool:
-    return (
+    return bool(
         dataset.file_meta.get("TransferSyntaxUID") == JPEGExtended12Bit
         and dataset.get("BitsStored") == _TWELVE_BITS
     )

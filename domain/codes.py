@@ -60,7 +60,7 @@ def ucum(value: str, meaning: str) -> Code:
     return Code(value=value, scheme="UCUM", meaning=meaning)
 
 
-MILLIMETRE: Final = ucum("mm", "millimeter")
+MILLIMETRE: Final = ucum("mm", "mm")
 SQUARE_MILLIMETRE: Final = ucum("mm2", "square millimeter")
 MILLILITRE: Final = ucum("ml", "milliliter")
 HOUNSFIELD_UNIT: Final = ucum("[hnsf'U]", "Hounsfield unit")
@@ -69,10 +69,10 @@ SUV_BODY_WEIGHT: Final = ucum("g/ml{SUVbw}", "Standardized Uptake Value body wei
 BECQUEREL_PER_MILLILITRE: Final = ucum("Bq/ml", "Becquerels/milliliter")
 
 VOLUME: Final = sct("118565006", "Volume")
-LONG_AXIS: Final = sct("103339001", "Long Axis")
-SHORT_AXIS: Final = sct("103340004", "Short Axis")
+LONG_AXIS: Final = sct("103339001", "Long axis")
+SHORT_AXIS: Final = sct("103340004", "Short axis")
 ATTENUATION: Final = dcm("112031", "Attenuation Coefficient")
 
 RIGHT: Final = sct("24028007", "Right")
 LEFT: Final = sct("7771000", "Left")
-BILATERAL: Final = sct("51440002", "Right and left")
+BILATERAL: Final = sct("51440002", "Bilateral")

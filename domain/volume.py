@@ -1,6 +1,6 @@
 """Images and masks on a grid."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +14,7 @@ from domain.uids import InstanceUID, SeriesUID, SopClassUID, StudyUID
 _GREY_AXES: Final = 3
 _COLOUR_AXES: Final = 4
 _COLOURS: Final = 3
+_SAME_VOXEL: Final = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,7 @@ class Volume:
         What a reader of the numbers must know: "no RescaleSlope: stored values used".
     """
 
-    voxels: NDArray[Any]
+    voxels: NDArray[Any] = field(repr=False)
     grid: Grid
     modality: str
     unit: Code = NO_UNITS
@@ -84,7 +85,7 @@ class Volume:
 class Mask:
     """Which voxels of a grid belong to something: bool ``(slices, rows, columns)``."""
 
-    voxels: NDArray[np.bool_]
+    voxels: NDArray[np.bool_] = field(repr=False)
     grid: Grid
 
     def __post_init__(self) -> None:
@@ -119,25 +120,40 @@ class Mask:
         )
 
     def on(self, grid: Grid) -> "Mask":
-        """Return this mask stored on an equal lattice of another axis order or direction.
+        """Return this mask stored on ``grid``, of which its own lattice is the whole or a part.
+
+        Axis order and direction may differ; voxels must coincide, nothing is resampled.
 
         Raises
         ------
         GeometryError
-            If the lattices are not the same voxels of the patient.
+            If the lattices do not share voxels of the patient.
         """
-        if self.grid.matches(grid):
-            return Mask(voxels=self.voxels, grid=grid)
-        step = np.linalg.inv(self.grid.affine[:3, :3]) @ grid.affine[:3, :3]
+        step = np.linalg.inv(_with_depth_of(grid, self.grid)) @ grid.affine[:3, :3]
         turn = np.rint(step)
         is_turn = (np.abs(turn).sum(axis=0) == 1).all() and (np.abs(turn).sum(axis=1) == 1).all()
-        if is_turn:
+        if is_turn and np.abs(step - turn).max() * max(self.grid.shape) <= _SAME_VOXEL:
             order = [int(axis) for axis in np.argmax(np.abs(turn), axis=0)]
             flips = [bool(turn[axis, place] < 0) for place, axis in enumerate(order)]
             turned = self.turned((order[0], order[1], order[2]), (flips[0], flips[1], flips[2]))
-            if turned.grid.matches(grid):
-                return Mask(voxels=turned.voxels, grid=grid)
+            corner = grid.to_index(turned.grid.affine[:3, 3])
+            start = np.rint(corner).astype(int)
+            stop = start + turned.grid.shape
+            fits = start.min() >= 0 and (stop <= grid.shape).all()
+            if fits and np.abs(corner - start).max() <= _SAME_VOXEL:
+                voxels = np.zeros(grid.shape, dtype=np.bool_)
+                voxels[start[0] : stop[0], start[1] : stop[1], start[2] : stop[2]] = turned.voxels
+                return Mask(voxels=voxels, grid=grid)
         raise GeometryError(
-            f"mask grid {self.grid.shape} at {np.round(self.grid.affine[:3, 3], 2).tolist()} does "
-            f"not fall on the image grid {grid.shape} at {np.round(grid.affine[:3, 3], 2).tolist()}"
+            f"mask grid {self.grid.shape} at {np.round(self.grid.affine[:3, 3], 2).tolist()} mm "
+            f"does not fall on the image grid {grid.shape} at "
+            f"{np.round(grid.affine[:3, 3], 2).tolist()} mm: they are of different series"
         )
+
+
+def _with_depth_of(grid: Grid, mine: Grid) -> NDArray[np.float64]:
+    """Return the axes of a mask; a single slice, whose depth says nothing, takes the image's."""
+    axes = mine.affine[:3, :3].copy()
+    if mine.shape[0] == 1:
+        axes[:, 0] = grid.affine[:3, 0]
+    return axes

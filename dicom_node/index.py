@@ -1,0 +1,217 @@
+"""The index of what is stored: SQLite by default, any SQLAlchemy URL at scale."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydicom.dataset import Dataset
+from sqlalchemy import (
+    Column,
+    Engine,
+    Integer,
+    MetaData,
+    RowMapping,
+    String,
+    Table,
+    create_engine,
+    delete,
+    event,
+    func,
+    select,
+)
+from sqlalchemy.exc import SQLAlchemyError
+
+from domain.errors import StorageError
+from domain.uids import InstanceUID, SeriesUID, StudyUID
+
+metadata: Final = MetaData()
+
+instances: Final = Table(
+    "instances",
+    metadata,
+    Column("sop_instance_uid", String(64), primary_key=True),
+    Column("sop_class_uid", String(64), nullable=False),
+    Column("series_instance_uid", String(64), nullable=False, index=True),
+    Column("study_instance_uid", String(64), nullable=False, index=True),
+    Column("patient_id", String(64), nullable=False, index=True),
+    Column("study_date", String(8), nullable=False),
+    Column("study_description", String(64), nullable=False),
+    Column("series_description", String(64), nullable=False),
+    Column("modality", String(16), nullable=False),
+    Column("instance_number", Integer, nullable=False),
+    Column("made_by_us", Integer, nullable=False),
+    Column("path", String, nullable=False),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesSummary:
+    """One series as the index knows it."""
+
+    series_instance_uid: SeriesUID
+    modality: str
+    description: str
+    instances: int
+    made_by_us: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySummary:
+    """One study as the index knows it; ``patient_id`` is patient data: never logged."""
+
+    study_instance_uid: StudyUID
+    patient_id: str
+    study_date: str
+    description: str
+    series: tuple[SeriesSummary, ...]
+
+
+class Index:
+    """Rows of instances; every method is one transaction and may be called from any thread."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            self._engine = create_engine(url)
+            _tune(self._engine)
+            metadata.create_all(self._engine)
+        except SQLAlchemyError as error:
+            raise StorageError(f"the index {url!r} cannot be opened: {_said(error)}") from error
+
+    def add(self, headers: Iterable[tuple[Dataset, Path, bool]]) -> None:
+        """Add instances, each with its file and whether we made it; known ones stay as they are.
+
+        Raises
+        ------
+        StorageError
+            If the database refuses; nothing of this call is kept then.
+        """
+        rows = [_row(header, path, ours=ours) for header, path, ours in headers]
+        if not rows:
+            return
+        uids = [row["sop_instance_uid"] for row in rows]
+        try:
+            with self._engine.begin() as connection:
+                known = set(
+                    connection.scalars(
+                        select(instances.c.sop_instance_uid).where(
+                            instances.c.sop_instance_uid.in_(uids)
+                        )
+                    )
+                )
+                fresh = {row["sop_instance_uid"]: row for row in rows}
+                new = [row for uid, row in fresh.items() if uid not in known]
+                if new:
+                    connection.execute(instances.insert(), new)
+        except SQLAlchemyError as error:
+            raise StorageError(f"the index cannot be written: {_said(error)}") from error
+
+    def remove(self, uids: Sequence[InstanceUID]) -> None:
+        """Forget instances."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(instances).where(instances.c.sop_instance_uid.in_(uids)))
+
+    def count(self) -> int:
+        """Return how many instances are known."""
+        with self._engine.begin() as connection:
+            return int(connection.scalar(select(func.count()).select_from(instances)) or 0)
+
+    def paths(self, series: SeriesUID) -> tuple[Path, ...]:
+        """Return the files of a series in instance order."""
+        query = (
+            select(instances.c.path)
+            .where(instances.c.series_instance_uid == series)
+            .order_by(instances.c.instance_number, instances.c.sop_instance_uid)
+        )
+        with self._engine.begin() as connection:
+            return tuple(Path(path) for path in connection.scalars(query))
+
+    def known_paths(self) -> frozenset[str]:
+        """Return every file that has a row."""
+        with self._engine.begin() as connection:
+            return frozenset(connection.scalars(select(instances.c.path)))
+
+    def studies(self, study: StudyUID | None = None) -> tuple[StudySummary, ...]:
+        """Return all studies, newest first, or the one named."""
+        query = select(
+            instances.c.study_instance_uid,
+            func.min(instances.c.patient_id).label("patient_id"),
+            func.min(instances.c.study_date).label("study_date"),
+            func.min(instances.c.study_description).label("study_description"),
+            instances.c.series_instance_uid,
+            func.min(instances.c.modality).label("modality"),
+            func.min(instances.c.series_description).label("series_description"),
+            func.count().label("instances"),
+            func.max(instances.c.made_by_us).label("made_by_us"),
+        ).group_by(instances.c.study_instance_uid, instances.c.series_instance_uid)
+        if study is not None:
+            query = query.where(instances.c.study_instance_uid == study)
+        with self._engine.begin() as connection:
+            rows = connection.execute(query).mappings().all()
+        return _studies(rows)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+
+def _studies(rows: Sequence[RowMapping]) -> tuple[StudySummary, ...]:
+    grouped: dict[str, list[RowMapping]] = {}
+    for row in rows:
+        grouped.setdefault(row["study_instance_uid"], []).append(row)
+    found = [
+        StudySummary(
+            study_instance_uid=StudyUID(uid),
+            patient_id=members[0]["patient_id"],
+            study_date=members[0]["study_date"],
+            description=members[0]["study_description"],
+            series=tuple(
+                SeriesSummary(
+                    series_instance_uid=SeriesUID(member["series_instance_uid"]),
+                    modality=member["modality"],
+                    description=member["series_description"],
+                    instances=member["instances"],
+                    made_by_us=bool(member["made_by_us"]),
+                )
+                for member in members
+            ),
+        )
+        for uid, members in grouped.items()
+    ]
+    return tuple(sorted(found, key=lambda study: study.study_date, reverse=True))
+
+
+def _row(header: Dataset, path: Path, *, ours: bool) -> dict[str, Any]:
+    number = str(header.get("InstanceNumber") or "0")
+    return {
+        "sop_instance_uid": str(header.SOPInstanceUID),
+        "sop_class_uid": str(header.SOPClassUID),
+        "series_instance_uid": str(header.get("SeriesInstanceUID") or ""),
+        "study_instance_uid": str(header.get("StudyInstanceUID") or ""),
+        "patient_id": str(header.get("PatientID") or ""),
+        "study_date": str(header.get("StudyDate") or ""),
+        "study_description": str(header.get("StudyDescription") or ""),
+        "series_description": str(header.get("SeriesDescription") or ""),
+        "modality": str(header.get("Modality") or ""),
+        "instance_number": int(number) if number.lstrip("+-").isdigit() else 0,
+        "made_by_us": int(ours),
+        "path": str(path),
+    }
+
+
+def _tune(engine: Engine) -> None:
+    """Let SQLite readers and the writer work at once (write-ahead log), and wait for locks."""
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: Any) -> None:  # noqa: ANN401 - the driver's own type
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA busy_timeout=10000")
+        cursor.close()
+
+
+def _said(error: SQLAlchemyError) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0]

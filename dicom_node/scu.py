@@ -1,0 +1,206 @@
+"""What we ask of a peer: echo, store, commit, and move."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, generate_uid
+from pynetdicom import AE
+from pynetdicom.association import Association
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # names made at run time
+    StorageCommitmentPushModel,
+    StorageCommitmentPushModelInstance,
+    StudyRootQueryRetrieveInformationModelMove,
+    Verification,
+)
+
+from dicom_node.commitment import CommitmentDesk, request_information
+from dicom_node.files import headers
+from domain.errors import InputError, PeerRefusedError, PeerUnreachableError
+from domain.ports import PublishReceipt
+from domain.uids import InstanceUID, SopClassUID, StudyUID
+
+log: Final = logging.getLogger(__name__)
+
+_MOST_CONTEXTS: Final = 128
+_SUCCESS: Final = 0x0000
+_WARNINGS: Final = frozenset({0xB000, 0xB006, 0xB007})
+_PENDING: Final = frozenset({0xFF00, 0xFF01})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peer:
+    """Another DICOM node."""
+
+    ae_title: str
+    host: str
+    port: int
+    connect_timeout_s: float = 10.0
+    answer_timeout_s: float = 60.0
+    storage_commitment: bool = False
+    commitment_timeout_s: float = 30.0
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"{self.ae_title} at {self.host}:{self.port}"
+
+
+class DicomPeer:
+    """A peer we call; the ``Publisher`` port. No association stays open between calls."""
+
+    def __init__(
+        self, own_ae_title: str, peer: Peer, commitments: CommitmentDesk | None = None
+    ) -> None:
+        self._own_ae_title = own_ae_title
+        self._peer = peer
+        self._commitments = commitments
+
+    def echo(self) -> None:
+        """Verify the connection (C-ECHO).
+
+        Raises
+        ------
+        PeerUnreachableError, PeerRefusedError
+        """
+        with self._associated([(str(Verification), ())]) as association:
+            self._check("C-ECHO", association.send_c_echo())
+
+    def store(self, files: Sequence[Path]) -> tuple[InstanceUID, ...]:
+        """Send files as they are (C-STORE) and return their UIDs.
+
+        Raises
+        ------
+        PeerUnreachableError, PeerRefusedError
+            Naming the first object refused and the status; those before it were stored.
+        """
+        found = headers(files)
+        proposals = list(
+            dict.fromkeys(
+                (str(header.SOPClassUID), (str(header.file_meta.TransferSyntaxUID),))
+                for header in found
+            )
+        )
+        if len(proposals) > _MOST_CONTEXTS:
+            raise InputError(f"{len(proposals)} kinds of object in one call: send them in parts")
+        stored: list[InstanceUID] = []
+        with self._associated(proposals) as association:
+            for path, header in zip(files, found, strict=True):
+                try:
+                    status = association.send_c_store(path)
+                except (ValueError, RuntimeError) as error:
+                    raise PeerRefusedError(
+                        f"{self._peer.name} does not take {UID(header.SOPClassUID).name} in "
+                        f"{header.file_meta.TransferSyntaxUID.name}: {error}"
+                    ) from error
+                self._check(f"C-STORE of {path.name}", status)
+                stored.append(InstanceUID(str(header.SOPInstanceUID)))
+        return tuple(stored)
+
+    def publish(self, files: Sequence[Path]) -> PublishReceipt:
+        """Store files, then ask the peer to commit to them where it offers that."""
+        stored = self.store(files)
+        if not self._peer.storage_commitment or self._commitments is None:
+            return PublishReceipt(stored=stored)
+        references = [
+            (SopClassUID(str(header.SOPClassUID)), InstanceUID(str(header.SOPInstanceUID)))
+            for header in headers(files)
+        ]
+        return PublishReceipt(stored=stored, committed=self.commit(references))
+
+    def commit(
+        self, references: Sequence[tuple[SopClassUID, InstanceUID]]
+    ) -> tuple[InstanceUID, ...]:
+        """Ask for storage commitment and wait for the answer on our own node.
+
+        Raises
+        ------
+        PeerRefusedError
+            If the peer refuses, does not answer in time, or cannot commit to an instance.
+        """
+        if self._commitments is None:
+            raise InputError("storage commitment needs our own node running to receive the answer")
+        transaction = str(generate_uid(prefix=None))
+        with self._associated([(str(StorageCommitmentPushModel), ())]) as association:
+            status, _ = association.send_n_action(
+                request_information(transaction, references),
+                1,
+                StorageCommitmentPushModel,
+                StorageCommitmentPushModelInstance,
+            )
+            self._check("storage commitment request", status)
+        answer = self._commitments.wait_for(transaction, self._peer.commitment_timeout_s)
+        if answer is None:
+            raise PeerRefusedError(
+                f"{self._peer.name} did not answer the storage commitment request in "
+                f"{self._peer.commitment_timeout_s:g} s: check that it knows our host and port"
+            )
+        if answer.failed:
+            uid, reason = answer.failed[0]
+            raise PeerRefusedError(f"{self._peer.name} cannot commit to {uid} (0x{reason:04X})")
+        return answer.committed
+
+    def move(self, study: StudyUID, to_ae_title: str) -> int:
+        """Ask the peer to send a study (C-MOVE) and return how many objects it sent.
+
+        Raises
+        ------
+        PeerUnreachableError, PeerRefusedError
+        """
+        query = Dataset()
+        query.QueryRetrieveLevel = "STUDY"
+        query.StudyInstanceUID = study
+        model = StudyRootQueryRetrieveInformationModelMove
+        with self._associated([(str(model), ())]) as association:
+            completed = 0
+            for status, _ in association.send_c_move(query, to_ae_title, model):
+                completed = int(status.get("NumberOfCompletedSuboperations") or completed)
+                if status.get("Status") not in _PENDING:
+                    self._check(f"C-MOVE to {to_ae_title}", status)
+        return completed
+
+    @contextmanager
+    def _associated(
+        self, proposals: Sequence[tuple[str, tuple[str, ...]]]
+    ) -> Iterator[Association]:
+        ae = AE(ae_title=self._own_ae_title)
+        ae.maximum_pdu_size = 0
+        ae.connection_timeout = self._peer.connect_timeout_s
+        ae.acse_timeout = self._peer.answer_timeout_s
+        ae.dimse_timeout = self._peer.answer_timeout_s
+        for abstract_syntax, syntaxes in proposals:
+            if syntaxes:
+                ae.add_requested_context(abstract_syntax, list(syntaxes))
+            else:
+                ae.add_requested_context(abstract_syntax)
+        association = ae.associate(self._peer.host, self._peer.port, ae_title=self._peer.ae_title)
+        if association.is_rejected:
+            raise PeerRefusedError(
+                f"{self._peer.name} refuses associations from {self._own_ae_title}: register this "
+                "AE title there"
+            )
+        if not association.is_established:
+            if not association.rejected_contexts:
+                raise PeerUnreachableError(
+                    f"{self._peer.name} does not answer: check host, port and firewall"
+                )
+            refused = UID(str(association.rejected_contexts[0].abstract_syntax)).name
+            raise PeerRefusedError(f"{self._peer.name} does not accept {refused}")
+        try:
+            yield association
+        finally:
+            association.release()
+
+    def _check(self, what: str, status: Dataset) -> None:
+        code = status.get("Status")
+        if code is None:
+            raise PeerUnreachableError(f"{self._peer.name} broke off during {what}")
+        if code in _WARNINGS:
+            log.warning("peer.warned what=%s status=0x%04X", what, code)
+        elif code != _SUCCESS:
+            said = status.get("ErrorComment") or "no comment"
+            raise PeerRefusedError(f"{self._peer.name} answered {what} with 0x{code:04X}: {said}")
