@@ -230,7 +230,9 @@ class _TwoWayTransformer:
         value = graph.transpose(graph.reshape(value, split), (0, 2, 1, 3))
         scores = graph.node("Softmax", graph.node("MatMul", query, key), axis=-1)
         joined = graph.transpose(graph.node("MatMul", scores, value), (0, 2, 1, 3))
-        return self._linear(f"{name}.out_proj", graph.reshape(joined, (0, 0, inner)), (inner, width))
+        return self._linear(
+            f"{name}.out_proj", graph.reshape(joined, (0, 0, inner)), (inner, width)
+        )
 
 
 def _heads(

@@ -131,9 +131,7 @@ class GraphBuilder:
     def split(self, value: str, parts: int, axis: int) -> list[str]:
         """Cut a tensor into equal parts."""
         names = [self._fresh("split") for _ in range(parts)]
-        self._nodes.append(
-            helper.make_node("Split", [value], names, axis=axis, num_outputs=parts)
-        )
+        self._nodes.append(helper.make_node("Split", [value], names, axis=axis, num_outputs=parts))
         return names
 
     def reshape(self, value: str, shape: Sequence[int]) -> str:

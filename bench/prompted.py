@@ -1,0 +1,158 @@
+"""Measure 3D outlines from one box beside the plain ellipsoid of the same box.
+
+The box is the tight bounding box of the expert's mask on its largest slice, and the range is the
+mask's slices: what a person gives. Then the box is jittered by up to 10 % of its size, and drawn on
+another slice, as people do::
+
+    radcopilot models install default
+    python -m bench.prompted --data ../shared/data --models ~/.local/share/radcopilot/models
+"""
+
+import argparse
+import sys
+import time
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from bench.cases import Case, dice, shared_cases, volume_error
+from domain.codes import sct
+from domain.concepts import Concept, ConceptTable, Window
+from domain.ports import EngineContext, Segmenter, no_progress
+from domain.prompt import Box, Prompt
+from domain.segment import Segment
+from segmentation.plugins import default
+from segmentation.targets import ellipsoid, target_of
+
+_JITTERS: Final = 4
+_JITTER: Final = 0.1
+_DEFAULT_MODELS: Final = Path.home() / ".cache" / "radcopilot" / "models"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One outline against the expert's; the ellipsoid's beside it."""
+
+    dice: float
+    volume: float
+    ellipsoid_dice: float
+    ellipsoid_volume: float
+    seconds: float
+    engine: str
+
+
+def concepts() -> ConceptTable:
+    """Return the concept table that ships with the project."""
+    text = resources.files("configs").joinpath("concepts.toml").read_text(encoding="utf-8")
+    return ConceptTable.of(
+        Concept(
+            phrase=each["phrase"],
+            synonyms=tuple(each.get("synonyms", ())),
+            category=sct(*each["category"]),
+            code=sct(*each["code"]),
+            window=Window(center=each["window"][0], width=each["window"][1])
+            if "window" in each
+            else None,
+            route=each.get("route", "box"),
+        )
+        for each in tomllib.loads(text)["concept"]
+    )
+
+
+def jittered(box: Box, shape: tuple[int, int, int], random: np.random.Generator) -> Box:
+    """Return the box with each edge moved by up to 10 % of the side, at least one pixel wide."""
+    ends = []
+    for start, stop, length in (
+        (box.row_start, box.row_stop, shape[1]),
+        (box.column_start, box.column_stop, shape[2]),
+    ):
+        moved = np.array([start, stop]) + random.uniform(-_JITTER, _JITTER, 2) * (stop - start)
+        low = int(np.clip(round(moved[0]), 0, length - 1))
+        ends.append((low, int(np.clip(round(moved[1]), low + 1, length))))
+    return Box.on_slice(box.slice_start, ends[0], ends[1])
+
+
+def other_slice(case: Case) -> int | None:
+    """Return the slice of second-largest area that is not beside the largest, or beside if none."""
+    areas = case.expert.voxels.sum(axis=(1, 2))
+    largest = int(areas.argmax())
+    others = [index for index in case.expert.slice_indices() if index != largest]
+    far = [index for index in others if abs(index - largest) > 1]
+    return max(far or others, key=lambda index: int(areas[index]), default=None)
+
+
+def scored(engine: Segmenter, case: Case, box: Box) -> Score:
+    """Return how well one box does."""
+    prompt = Prompt(concept=case.concept, boxes=(box,), slice_range=case.slice_range())
+    started = time.process_time()
+    with engine.open(case.volume) as session:
+        segment: Segment = next(iter(session.segment([prompt], no_progress)))
+    seconds = time.process_time() - started
+    plain = ellipsoid(target_of(prompt, case.volume.grid), case.volume.grid)
+    return Score(
+        dice=dice(segment.mask, case.expert),
+        volume=volume_error(segment.mask, case.expert),
+        ellipsoid_dice=dice(plain, case.expert),
+        ellipsoid_volume=volume_error(plain, case.expert),
+        seconds=seconds,
+        engine=segment.provenance.engine,
+    )
+
+
+def _row(name: str, scores: Iterable[Score]) -> str:
+    listed = list(scores)
+    ours = np.mean([score.dice for score in listed])
+    least = min(score.dice for score in listed)
+    volume = np.mean([score.volume for score in listed])
+    plain = np.mean([score.ellipsoid_dice for score in listed])
+    plain_volume = np.mean([score.ellipsoid_volume for score in listed])
+    seconds = np.mean([score.seconds for score in listed])
+    return (
+        f"{name:34} {ours:6.3f} {least:6.3f} {volume:+7.1%}   {plain:6.3f} {plain_volume:+7.1%}"
+        f"   {seconds:6.1f}   {listed[0].engine}"
+    )
+
+
+def measure(engine: Segmenter, cases: list[Case]) -> None:
+    """Print one table."""
+    print(f"{'':34} {'ours':>21}   {'ellipsoid':>14}")  # noqa: T201
+    print(  # noqa: T201
+        f"{'lesion, box':34} {'Dice':>6} {'least':>6} {'volume':>7}   {'Dice':>6} {'volume':>7}"
+        f"   {'CPU s':>6}   engine"
+    )
+    tight, loose = [], []
+    for case in cases:
+        box = case.tight_box()
+        tight.append(scored(engine, case, box))
+        print(_row(f"{case.name}, tight", tight[-1:]))  # noqa: T201
+        random = np.random.default_rng(20)
+        shape = case.volume.grid.shape
+        boxes = [jittered(box, shape, random) for _ in range(_JITTERS)]
+        loose += [scored(engine, case, each) for each in boxes]
+        print(_row(f"{case.name}, jittered x{_JITTERS}", loose[-_JITTERS:]))  # noqa: T201
+        index = other_slice(case)
+        if index is not None:
+            moved = scored(engine, case, case.tight_box(index))
+            print(_row(f"{case.name}, on slice {index}", [moved]))  # noqa: T201
+    print(_row("mean, tight", tight))  # noqa: T201
+    print(_row("mean, jittered", loose))  # noqa: T201
+
+
+def main() -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--models", type=Path, default=_DEFAULT_MODELS)
+    arguments = parser.parse_args()
+    context = EngineContext(models_folder=arguments.models, concepts=concepts())
+    measure(default(context), shared_cases(arguments.data))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,202 @@
+"""Solid lung lesions on CT by the half-maximum rule.
+
+An edge blurred by the scanner lies where the value is half-way between the two sides; so does the
+outline of a solid lesion in aerated lung, whatever the dose or kernel. The region of half-maximum
+that hangs together with the box's centre is kept inside the ellipsoid the box and range suggest,
+grown a little, and freed of thin vessels.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from domain.ports import Capabilities, Progress
+from domain.prompt import Box, Prompt
+from domain.segment import AlgorithmType, Provenance, Segment
+from domain.volume import Mask, Volume
+from segmentation.answers import CheckedSession
+from segmentation.slicewise import PROPOSED_RANGE
+from segmentation.targets import Target, ellipse, target_of
+from segmentation.windows import AIR_BELOW_HU, is_in_lung, surroundings
+
+NAME: Final = "half-maximum"
+VERSION: Final = "1.0.0"
+
+_CORE: Final = 0.6  # of the box: surely lesion, unless it is hollow
+_CORE_PERCENTILE: Final = 75.0
+_CORE_LIMITS_HU: Final = (-300.0, 100.0)  # calcium and contrast must not lift the threshold
+_SOLID_FROM_HU: Final = -300.0
+_LUNG_HU: Final = -850.0
+_LEAST_LUNG_PX: Final = 10
+_GROWTH: Final = 1.2
+_MARGIN_PX: Final = 1.0
+_LEAST_PROFILE: Final = 0.5
+_OPEN_FROM_PX: Final = 25
+
+
+class HalfMaximumSegmenter:
+    """A box on a solid lesion in aerated lung to its mask."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Boxes on CT, without weights."""
+        return Capabilities(
+            name=NAME,
+            version=VERSION,
+            prompts=frozenset({"box"}),
+            modalities=frozenset({"CT"}),
+        )
+
+    def supports(self, volume: Volume, prompt: Prompt) -> str | None:
+        """Return None for a box on a solid lesion with lung round it on CT."""
+        boxes = [box for box in prompt.boxes if box.positive]
+        if volume.modality != "CT" or volume.is_colour:
+            return (
+                f"the half-maximum rule is for CT, this series is {volume.modality}: "
+                "use the default engine"
+            )
+        if not boxes:
+            return "I need a box on one slice of the lung lesion, and the slice range"
+        if not any(is_in_lung(volume, box) for box in boxes):
+            return (
+                "there is no aerated lung round the box, so the half-maximum rule does not hold: "
+                "use the default engine"
+            )
+        if max(_core_hu(volume, box) for box in boxes) < _SOLID_FROM_HU:
+            return (
+                "what is in the box is not solid (ground glass): the half-maximum rule does not "
+                "hold there, use the default engine"
+            )
+        return None
+
+    def open(self, volume: Volume) -> CheckedSession:
+        """Prepare to answer prompts; nothing is kept."""
+        return CheckedSession(self, volume, _answer)
+
+
+def _core_hu(volume: Volume, box: Box) -> float:
+    """Return the level of what fills the middle of a box, on its middle slice."""
+    index = (box.slice_start + box.slice_stop - 1) // 2
+    rows, columns = box.row_stop - box.row_start, box.column_stop - box.column_start
+    row_margin, column_margin = int(rows * (1 - _CORE) / 2), int(columns * (1 - _CORE) / 2)
+    core = volume.voxels[
+        index,
+        box.row_start + row_margin : box.row_stop - row_margin,
+        box.column_start + column_margin : box.column_stop - column_margin,
+    ]
+    return float(np.percentile(core, _CORE_PERCENTILE))
+
+
+def _answer(volume: Volume, prompt: Prompt, progress: Progress) -> Iterator[Segment]:
+    target = target_of(prompt, volume.grid)
+    box = next(
+        each
+        for each in sorted(prompt.boxes, key=_area, reverse=True)
+        if each.positive and is_in_lung(volume, each)
+    )
+    progress(0.1, "finding the half-maximum")
+    threshold_hu = half_maximum_hu(volume, box)
+    voxels = _grown(volume, target, threshold_hu, progress)
+    words = f"{target.in_words()}, threshold {threshold_hu:.0f} HU"
+    provenance = Provenance(
+        engine=NAME, version=VERSION, algorithm_type=AlgorithmType.SEMIAUTOMATIC, prompt=words
+    )
+    is_empty = not voxels.any()
+    yield Segment(
+        mask=Mask(voxels=voxels, grid=volume.grid),
+        concept=prompt.concept,
+        provenance=provenance,
+        side=prompt.side if prompt.side in ("left", "right") and not is_empty else None,
+        is_proposal=not target.is_range_given,
+        absent_reason=f"nothing solid was found in the {words}" if is_empty else None,
+        warnings=() if target.is_range_given or is_empty else (PROPOSED_RANGE,),
+    )
+
+
+def _area(box: Box) -> int:
+    return (box.row_stop - box.row_start) * (box.column_stop - box.column_start)
+
+
+def half_maximum_hu(volume: Volume, box: Box) -> float:
+    """Return the level half-way between the lesion and the lung round it."""
+    lesion_hu = float(np.clip(_core_hu(volume, box), *_CORE_LIMITS_HU))
+    around = surroundings(volume, box)
+    lung = around[around < AIR_BELOW_HU]
+    lung_hu = float(np.median(lung)) if lung.size >= _LEAST_LUNG_PX else _LUNG_HU
+    return (lesion_hu + lung_hu) / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Allowed:
+    """Where the lesion may be, and where it surely is."""
+
+    region: NDArray[np.bool_]
+    seed: NDArray[np.bool_]
+
+
+def _grown(
+    volume: Volume, target: Target, threshold_hu: float, progress: Progress
+) -> NDArray[np.bool_]:
+    allowed = _allowed(target, volume)
+    voxels = allowed.region & (volume.voxels >= threshold_hu)
+    target.exclude(voxels)
+    corner = _bounding(allowed.region)
+    inner = _hanging_together(voxels[corner], allowed.seed[corner])
+    progress(0.6, "freeing it of vessels")
+    opened = np.stack([_opened(image) for image in inner]) if inner.any() else inner
+    freed = _hanging_together(opened, allowed.seed[corner])
+    inner = freed if freed.any() else inner
+    result = np.zeros_like(voxels)
+    if inner.any():
+        result[corner] = np.stack([ndimage.binary_fill_holes(image) for image in inner])
+    target.exclude(result)
+    return result
+
+
+def _allowed(target: Target, volume: Volume) -> _Allowed:
+    shape = volume.grid.shape
+    region = np.zeros(shape, dtype=np.bool_)
+    seed = np.zeros(shape, dtype=np.bool_)
+    first, last = target.key_slices[0], target.key_slices[-1]
+    for index in range(target.start, target.stop):
+        box = target.expected_box(index)
+        if not first <= index <= last:
+            key = target.keys[first if index < first else last]
+            box = key.scaled(max(target.profile(index), _LEAST_PROFILE))
+        distance = ellipse((shape[1], shape[2]), box)
+        growth = _GROWTH + 2 * _MARGIN_PX / max(min(box.rows, box.columns), 1.0)
+        region[index] = distance <= growth
+        if index in target.keys:
+            seed[index] = distance <= max(_CORE, 1.5 / max(min(box.rows, box.columns), 1.0))
+    return _Allowed(region=region, seed=seed)
+
+
+def _bounding(voxels: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
+    ends = []
+    for axis in range(3):
+        others = tuple(each for each in range(3) if each != axis)
+        marked = np.flatnonzero(voxels.any(axis=others))
+        ends.append(slice(int(marked[0]), int(marked[-1]) + 1))
+    return ends[0], ends[1], ends[2]
+
+
+def _hanging_together(voxels: NDArray[np.bool_], seed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the connected part that has most of the seed, or nothing."""
+    labels, count = ndimage.label(voxels, structure=np.ones((3, 3, 3)))
+    if not count:
+        return voxels
+    touched = np.bincount(labels[seed & voxels], minlength=count + 1)
+    touched[0] = 0
+    if not touched.any():
+        return np.zeros_like(voxels)
+    return np.asarray(labels == touched.argmax(), dtype=np.bool_)
+
+
+def _opened(image: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    if np.count_nonzero(image) <= _OPEN_FROM_PX:
+        return image
+    return np.asarray(ndimage.binary_opening(image), dtype=np.bool_)

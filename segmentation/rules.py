@@ -1,0 +1,289 @@
+"""Lungs and body outline on CT by rules: density, connection and the patient's axes."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from domain.concepts import ConceptTable
+from domain.ports import Capabilities, Progress
+from domain.prompt import Prompt
+from domain.segment import AlgorithmType, Provenance, Segment
+from domain.volume import Mask, Volume
+from segmentation.answers import CheckedSession
+from segmentation.upright import Upright
+
+VERSION: Final = "1.0.0"
+
+_COARSE_MM: Final = 3.0
+_BODY_ABOVE_HU: Final = -300.0
+_AIR_BELOW_HU: Final = -400.0
+_LEAST_LUNG_ML: Final = 100.0
+_LUNG_MEAN_HU: Final = (-970.0, -500.0)  # bowel gas is emptier, collapsed lung fuller
+_CLOSING_MM: Final = 6.0
+_NECK_MM: Final = 9.0
+_AIRWAY_BELOW_HU: Final = -940.0
+_TABLE_OPENING_MM: Final = 6.0
+
+
+class RuleSegmenter:
+    """One concept of a route, found without a hint."""
+
+    def __init__(
+        self,
+        name: str,
+        route: str,
+        concepts: ConceptTable,
+        rule: Callable[[Volume, Progress], dict[str | None, NDArray[np.bool_]]],
+    ) -> None:
+        self._name = name
+        self._route = route
+        self._concepts = concepts
+        self._rule = rule
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Words alone, on CT."""
+        return Capabilities(
+            name=self._name,
+            version=VERSION,
+            prompts=frozenset({"text"}),
+            modalities=frozenset({"CT"}),
+        )
+
+    def supports(self, volume: Volume, prompt: Prompt) -> str | None:
+        """Return None for the concept of this rule on a CT of several slices."""
+        concept = self._concepts.find(prompt.concept) if prompt.concept else None
+        if concept is None or concept.route != self._route:
+            what = f"the {prompt.concept}" if prompt.concept else "something without a name"
+            return f"this rule does not find {what}: draw a box on one slice"
+        if volume.modality != "CT" or volume.is_colour:
+            return (
+                f"I can find the {concept.phrase} by name on CT only, this series is "
+                f"{volume.modality}: draw a box on one slice and give the slice range"
+            )
+        if min(volume.grid.shape) < 2:  # noqa: PLR2004 - one slice is no volume
+            return f"one slice is too little to find the {concept.phrase} by name: draw a box"
+        return None
+
+    def open(self, volume: Volume) -> CheckedSession:
+        """Prepare to answer prompts; nothing is kept."""
+        return CheckedSession(self, volume, self._answer)
+
+    def _answer(self, volume: Volume, prompt: Prompt, progress: Progress) -> Iterator[Segment]:
+        upright = Upright.of(volume)
+        found = self._rule(upright.volume, progress)
+        for side, voxels in found.items():
+            if prompt.side in ("left", "right") and side is not None and side != prompt.side:
+                continue
+            mask = upright.back(Mask(voxels=voxels, grid=upright.volume.grid))
+            kept = np.array(mask.voxels)
+            if prompt.slice_range is not None:
+                kept[: prompt.slice_range[0]] = False
+                kept[prompt.slice_range[1] :] = False
+            what = f"{side} {prompt.concept}" if side else f"{prompt.concept}"
+            yield Segment(
+                mask=Mask(voxels=kept, grid=volume.grid),
+                concept=prompt.concept,
+                side=side,
+                provenance=Provenance(
+                    engine=self._name,
+                    version=VERSION,
+                    algorithm_type=AlgorithmType.AUTOMATIC,
+                    prompt=f"{what}, by name",
+                ),
+                absent_reason=None
+                if kept.any()
+                else f"no {what} was found on the series: draw a box if it is there",
+            )
+
+
+def lungs_rule(concepts: ConceptTable) -> RuleSegmenter:
+    """Return the engine for the route "lungs"."""
+    return RuleSegmenter("lung-rule", "lungs", concepts, _lungs)
+
+
+def body_rule(concepts: ConceptTable) -> RuleSegmenter:
+    """Return the engine for the route "body"."""
+    return RuleSegmenter("body-rule", "body", concepts, _body)
+
+
+def _steps(volume: Volume) -> tuple[int, int, int]:
+    """Return how many voxels make one of the 3 mm copy, along each axis."""
+    steps = [max(1, round(_COARSE_MM / mm)) for mm in volume.grid.spacing_mm]
+    return steps[0], steps[1], steps[2]
+
+
+def _coarse(volume: Volume, steps: tuple[int, int, int]) -> NDArray[np.float32]:
+    """Return block means; the last block of an axis may be made of repeated edges."""
+    padding = [(0, -length % step) for length, step in zip(volume.grid.shape, steps, strict=True)]
+    padded = np.pad(volume.voxels, padding, mode="edge")
+    s, r, c = (length // step for length, step in zip(padded.shape, steps, strict=True))
+    blocks = padded.reshape(s, steps[0], r, steps[1], c, steps[2])
+    return np.asarray(blocks.mean(axis=(1, 3, 5), dtype=np.float64), dtype=np.float32)
+
+
+def _fine(
+    voxels: NDArray[np.bool_], steps: tuple[int, int, int], shape: tuple[int, int, int]
+) -> NDArray[np.bool_]:
+    for axis, step in enumerate(steps):
+        voxels = np.repeat(voxels, step, axis=axis)
+    return voxels[: shape[0], : shape[1], : shape[2]]
+
+
+def _ball(radius_mm: float, spacing_mm: tuple[float, ...]) -> NDArray[np.bool_]:
+    reach = [int(radius_mm // mm) for mm in spacing_mm]
+    axes = np.meshgrid(*[np.arange(-n, n + 1) for n in reach], indexing="ij")
+    distance = sum((axis * mm) ** 2 for axis, mm in zip(axes, spacing_mm, strict=True))
+    return np.asarray(distance <= radius_mm**2, dtype=np.bool_)
+
+
+def _spacing(volume: Volume, steps: tuple[int, int, int]) -> tuple[float, float, float]:
+    slice_mm, row_mm, column_mm = volume.grid.spacing_mm
+    return slice_mm * steps[0], row_mm * steps[1], column_mm * steps[2]
+
+
+def _largest(voxels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    labels, count = ndimage.label(voxels)
+    if not count:
+        return voxels
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return np.asarray(labels == sizes.argmax(), dtype=np.bool_)
+
+
+def _coarse_body(
+    values: NDArray[np.float32], spacing_mm: tuple[float, float, float]
+) -> NDArray[np.bool_]:
+    """Return the body, filled: the largest thing that is not air, without table and clothes."""
+    solid = values > _BODY_ABOVE_HU
+    ball = _ball(_TABLE_OPENING_MM, (1e9, *spacing_mm[1:]))
+    opened = ndimage.binary_opening(solid, ball)
+    body = _largest(np.asarray(opened, dtype=np.bool_))
+    return np.stack([ndimage.binary_fill_holes(image) for image in body])
+
+
+def _body(volume: Volume, progress: Progress) -> dict[str | None, NDArray[np.bool_]]:
+    steps = _steps(volume)
+    spacing_mm = _spacing(volume, steps)
+    progress(0.1, "finding the body")
+    coarse = _coarse_body(_coarse(volume, steps), spacing_mm)
+    progress(0.6, "refining the outline")
+    one = ndimage.generate_binary_structure(3, 1)
+    inner = _fine(ndimage.binary_erosion(coarse, one, border_value=1), steps, volume.grid.shape)
+    outer = _fine(ndimage.binary_dilation(coarse, one), steps, volume.grid.shape)
+    return {None: inner | (outer & (volume.voxels > _BODY_ABOVE_HU))}
+
+
+def _lungs(volume: Volume, progress: Progress) -> dict[str | None, NDArray[np.bool_]]:
+    """Return the patient's right and left lung; the columns of ``volume`` ascend to the left."""
+    steps = _steps(volume)
+    spacing_mm = _spacing(volume, steps)
+    progress(0.05, "finding the body")
+    values = _coarse(volume, steps)
+    body = _coarse_body(values, spacing_mm)
+    progress(0.3, "finding air in the body")
+    air = (values < _AIR_BELOW_HU) & body
+    air &= ~_airways(values, air, spacing_mm)
+    lungs = _lung_parts(values, air, spacing_mm)
+    progress(0.6, "telling right from left")
+    right, left = _split(lungs, body, spacing_mm)
+    found: dict[str | None, NDArray[np.bool_]] = {}
+    closing = _ball(_CLOSING_MM, spacing_mm)
+    for side, part in (("right", right), ("left", left)):
+        progress(0.8, "closing over vessels")
+        closed = _closed(part, closing) & body
+        near = _fine(closed, steps, volume.grid.shape)
+        core = ndimage.binary_erosion(closed, ndimage.generate_binary_structure(3, 1))
+        inside = _fine(np.asarray(core, dtype=np.bool_), steps, volume.grid.shape)
+        found[side] = (near & (volume.voxels < _AIR_BELOW_HU)) | inside
+    return found
+
+
+def _closed(voxels: NDArray[np.bool_], ball: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Close without eating from the edges of the array."""
+    reach = [(length // 2, length // 2) for length in ball.shape]
+    closed = ndimage.binary_closing(np.pad(voxels, reach), ball)
+    cut = tuple(
+        slice(before, closed.shape[axis] - after) for axis, (before, after) in enumerate(reach)
+    )
+    filled = np.stack([ndimage.binary_fill_holes(image) for image in closed[cut]])
+    return np.asarray(filled, dtype=np.bool_)
+
+
+def _airways(
+    values: NDArray[np.float32], air: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
+) -> NDArray[np.bool_]:
+    """Return trachea and main bronchi: nearly empty air, grown back by a voxel for the wall."""
+    empty = (values < _AIRWAY_BELOW_HU) & air
+    labels, count = ndimage.label(empty)
+    if not count:
+        return np.zeros_like(air)
+    sizes = np.bincount(labels.ravel()).astype(np.float64)
+    sizes[0] = 0
+    voxel_ml = float(np.prod(spacing_mm)) / 1000
+    top = np.unique(labels[int(values.shape[0] * 2 / 3) :])
+    airways = [n for n in top if n and 2.0 < sizes[n] * voxel_ml < _LEAST_LUNG_ML]
+    chosen = np.isin(labels, airways)
+    return np.asarray(ndimage.binary_dilation(chosen) & air, dtype=np.bool_)
+
+
+def _lung_parts(
+    values: NDArray[np.float32], air: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
+) -> NDArray[np.bool_]:
+    """Return connected air that is as large and as dense as lung."""
+    labels, count = ndimage.label(air)
+    voxel_ml = float(np.prod(spacing_mm)) / 1000
+    kept = np.zeros_like(air)
+    if not count:
+        return kept
+    numbers = range(1, count + 1)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:] * voxel_ml
+    means = ndimage.mean(values, labels, numbers)
+    low, high = _LUNG_MEAN_HU
+    lungs = [
+        number
+        for number, size, mean in zip(numbers, sizes, means, strict=True)
+        if size >= _LEAST_LUNG_ML and low < mean < high
+    ]
+    return np.asarray(np.isin(labels, lungs), dtype=np.bool_)
+
+
+def _split(
+    lungs: NDArray[np.bool_], body: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the right and the left part, cut at the thin junction where the lungs touch."""
+    nothing = np.zeros_like(lungs)
+    if not lungs.any():
+        return nothing, nothing
+    columns = np.flatnonzero(body.any(axis=(0, 1)))
+    middle = (columns[0] + columns[-1]) / 2
+    cores = lungs
+    if _largest_share(lungs, middle) < 1:
+        cores = np.asarray(ndimage.binary_erosion(lungs, _ball(_NECK_MM / 2, spacing_mm)))
+    labels, count = ndimage.label(cores)
+    if not count:
+        labels, count = ndimage.label(lungs)
+    centres = ndimage.center_of_mass(cores if cores.any() else lungs, labels, range(1, count + 1))
+    left_numbers = [n for n, centre in enumerate(centres, start=1) if centre[2] > middle]
+    left_core = np.isin(labels, left_numbers)
+    right_core = (labels > 0) & ~left_core
+    if not left_core.any() or not right_core.any():
+        return (lungs, nothing) if right_core.any() else (nothing, lungs)
+    to_left = ndimage.distance_transform_edt(~left_core, sampling=spacing_mm)
+    to_right = ndimage.distance_transform_edt(~right_core, sampling=spacing_mm)
+    is_left = lungs & (to_left < to_right)
+    return lungs & ~is_left, is_left
+
+
+def _largest_share(lungs: NDArray[np.bool_], middle: float) -> float:
+    """Return the share of the largest part on its own side of the middle; 1 when well apart."""
+    largest = _largest(lungs)
+    columns = np.flatnonzero(largest.any(axis=(0, 1)))
+    counts = np.count_nonzero(largest, axis=(0, 1))
+    right = counts[: int(middle) + 1].sum()
+    left = counts[int(middle) + 1 :].sum()
+    share = float(max(right, left) / max(counts.sum(), 1))
+    return 1.0 if share > 0.95 or not columns.size else share  # noqa: PLR2004 - nearly one side

@@ -1,0 +1,375 @@
+"""The adapter that makes a volume's segmenter of a network that sees single slices.
+
+A person gives a box on one or a few slices and the range. Each slice is then asked with a box of its own: where
+the key boxes and an ellipsoid between the ends of the range expect it, moved half-way to where the
+slice before had it. The answers are fused with place and grey level (``segmentation.fusion``).
+"""
+
+import itertools
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.concepts import Concept, ConceptTable, Window
+from domain.ports import Capabilities, Progress
+from domain.prompt import Box, Point, Prompt
+from domain.segment import AlgorithmType, Provenance, Segment
+from domain.volume import Mask, Volume
+from segmentation.answers import CheckedSession
+from segmentation.fusion import GreyLevels, connected_to, fused, place_log_odds
+from segmentation.slices import (
+    EmbeddingCache,
+    SliceBox,
+    SliceHint,
+    SlicePoint,
+    SliceSegmenter,
+)
+from segmentation.targets import Target, box_of, target_of
+from segmentation.windows import applied, is_in_lung, window_for
+
+PROPOSED_RANGE: Final = (
+    "the slice range was guessed from the box: confirm first and last slice before using a volume"
+)
+PROPOSED_BOX: Final = "outlined from a click: confirm the outline, or draw a box"
+
+# Boxes grow by 10 % of their size on each side before the network sees them: trained boxes were
+# only ever shifted outward. A second, larger one steadies the answer.
+_GROWTHS: Final = (1.2, 1.4)
+_CROP_BELOW_PX: Final = 16
+_CROP_SIZE: Final = 2.5
+_LEAST_CROP_PX: Final = 32
+_NEIGHBOURHOOD: Final = 1.8
+_REGION: Final = 2.6
+_FOLLOWING: Final = 0.5
+_CLICK_LARGEST_SHARE: Final = 0.25
+_FAR_OUTSIDE: Final = -12.0
+
+
+class SlicewiseSegmenter:
+    """Boxes and clicks to 3D masks by a network for single slices."""
+
+    def __init__(
+        self,
+        network: SliceSegmenter,
+        concepts: ConceptTable,
+        cache: EmbeddingCache | None = None,
+    ) -> None:
+        self._network = network
+        self._concepts = concepts
+        self._cache = EmbeddingCache() if cache is None else cache
+        self._unnamed = itertools.count()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Boxes, clicks and earlier masks on any modality."""
+        return Capabilities(
+            name=self._network.name,
+            version=self._network.version,
+            prompts=frozenset({"box", "point", "mask"}),
+            needs_weights=True,
+        )
+
+    def supports(self, volume: Volume, prompt: Prompt) -> str | None:  # noqa: ARG002 - the port's
+        """Return None when there is a positive box, click or mask."""
+        boxes = any(box.positive for box in prompt.boxes)
+        points = any(point.positive for point in prompt.points)
+        mask = prompt.mask is not None and not prompt.mask.is_empty
+        if boxes or points or mask:
+            return None
+        what = f"the {prompt.concept}" if prompt.concept else "a lesion"
+        return (
+            f"I can't find {what} by name alone on this series: draw a box on one slice and give "
+            "the slice range, and I can outline it"
+        )
+
+    def open(self, volume: Volume) -> CheckedSession:
+        """Prepare to answer prompts; embeddings stay cached for the series."""
+        series = f"unnamed-{next(self._unnamed)}"
+
+        def answer(volume: Volume, prompt: Prompt, progress: Progress) -> Iterator[Segment]:
+            yield self._segment(volume, prompt, series, progress)
+
+        return CheckedSession(self, volume, answer)
+
+    def _segment(self, volume: Volume, prompt: Prompt, series: str, progress: Progress) -> Segment:
+        concept = self._concepts.find(prompt.concept) if prompt.concept else None
+        has_outline = any(box.positive for box in prompt.boxes) or prompt.mask is not None
+        window = window_for(volume, concept, in_lung=_is_in_lung(volume, prompt))
+        view = _View(
+            volume=volume, network=self._network, cache=self._cache, series=series, window=window
+        )
+        warnings: tuple[str, ...] = ()
+        if not has_outline:
+            progress(0.0, "reading the click")
+            clicked = _box_at_click(view, prompt)
+            if clicked is None:
+                return self._absent(volume, prompt, "no outline was found round the click")
+            prompt = Prompt(
+                concept=prompt.concept,
+                side=prompt.side,
+                boxes=(clicked, *prompt.boxes),
+                points=prompt.points,
+                slice_range=prompt.slice_range,
+            )
+            warnings = (PROPOSED_BOX,)
+        target = target_of(prompt, volume.grid)
+        if not target.is_range_given:
+            warnings = (*warnings, PROPOSED_RANGE)
+        voxels, scores = _outlined(view, target, progress)
+        if not voxels.any():
+            return self._absent(volume, prompt, f"nothing was found inside the {target.in_words()}")
+        return Segment(
+            mask=Mask(voxels=voxels, grid=volume.grid),
+            concept=prompt.concept,
+            provenance=self._provenance(target.in_words()),
+            side=prompt.side if prompt.side in ("left", "right") else None,
+            score=float(np.mean(scores)),
+            slice_profile=scores,
+            is_proposal=bool(warnings),
+            warnings=warnings,
+        )
+
+    def _provenance(self, prompt: str) -> Provenance:
+        return Provenance(
+            engine=self._network.name,
+            version=self._network.version,
+            algorithm_type=AlgorithmType.SEMIAUTOMATIC,
+            weights_sha256=self._network.weights_sha256,
+            prompt=prompt,
+        )
+
+    def _absent(self, volume: Volume, prompt: Prompt, reason: str) -> Segment:
+        empty = np.zeros(volume.grid.shape, dtype=np.bool_)
+        return Segment(
+            mask=Mask(voxels=empty, grid=volume.grid),
+            concept=prompt.concept,
+            provenance=self._provenance(reason),
+            absent_reason=f"{reason}: draw a box round it on one slice",
+        )
+
+
+def _is_in_lung(volume: Volume, prompt: Prompt) -> bool:
+    return any(is_in_lung(volume, box) for box in prompt.boxes if box.positive)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _View:
+    """One volume as the network sees it."""
+
+    volume: Volume
+    network: SliceSegmenter
+    cache: EmbeddingCache
+    series: str
+    window: Window
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of a slice."""
+        return self.volume.grid.shape[1], self.volume.grid.shape[2]
+
+    def image(self, index: int) -> NDArray[np.float32]:
+        """Return a slice's grey levels 0..255."""
+        return applied(self.volume.voxels[index], self.window)
+
+    def logits(
+        self, index: int, hints: Iterable[SliceHint], crop: tuple[slice, slice]
+    ) -> NDArray[np.float32]:
+        """Return the network's mean opinion (rows, columns) on hints in the slice's pixels."""
+        rows, columns = crop
+        embedding = self.cache.get(
+            self._key(index, crop),
+            lambda: self.network.embed(np.ascontiguousarray(self.image(index)[rows, columns])),
+        )
+        shape = embedding.image_shape
+        moved = [_moved(hint, rows.start, columns.start, shape) for hint in hints]
+        opinion = np.full(self.shape, _FAR_OUTSIDE, dtype=np.float32)
+        opinion[rows, columns] = self.network.decode(embedding, moved).mean(axis=0)
+        return opinion
+
+    def _key(self, index: int, crop: tuple[slice, slice]) -> Hashable:
+        """Return what tells this image from every other: instances are unique, phantoms are not."""
+        source = self.volume.source
+        frame: Hashable = self.series
+        if source is not None:
+            frame = (source.frames[index].sop_instance_uid, source.frames[index].frame_number)
+        series: Hashable = self.series if source is None else source.series_instance_uid
+        rows, columns = crop
+        places = (rows.start, rows.stop, columns.start, columns.stop)
+        return (series, frame, index, self.window.center, self.window.width, places)
+
+
+def _moved(hint: SliceHint, row: int, column: int, shape: tuple[int, int]) -> SliceHint:
+    """Return a hint in the pixels of a crop that starts at (row, column)."""
+    box = hint.box
+    if box is not None:
+        box = SliceBox(
+            row_start=box.row_start - row,
+            row_stop=box.row_stop - row,
+            column_start=box.column_start - column,
+            column_stop=box.column_stop - column,
+        ).clipped(shape)
+    points = tuple(
+        SlicePoint(row=each.row - row, column=each.column - column, positive=each.positive)
+        for each in hint.points
+        if 0 <= each.row - row < shape[0] and 0 <= each.column - column < shape[1]
+    )
+    return SliceHint(box=box, points=points)
+
+
+def crop_round(box: SliceBox, shape: tuple[int, int], input_px: int) -> tuple[slice, slice]:
+    """Return what of a slice the network sees: all of it, unless the box would be tiny there."""
+    longest = max(box.rows, box.columns)
+    if longest * input_px / max(shape) >= _CROP_BELOW_PX:
+        return slice(0, shape[0]), slice(0, shape[1])
+    side = max(longest * _CROP_SIZE, _LEAST_CROP_PX)
+    return _window(box.centre[0], side, shape[0]), _window(box.centre[1], side, shape[1])
+
+
+def _window(centre: float, side: float, length: int) -> slice:
+    size = min(int(side), length)
+    start = int(np.clip(round(centre - size / 2), 0, length - size))
+    return slice(start, start + size)
+
+
+def _cut(box: SliceBox, shape: tuple[int, int]) -> tuple[slice, slice]:
+    inside = box.clipped(shape)
+    return (
+        slice(int(inside.row_start), int(np.ceil(inside.row_stop))),
+        slice(int(inside.column_start), int(np.ceil(inside.column_stop))),
+    )
+
+
+def _box_at_click(view: _View, prompt: Prompt) -> Box | None:
+    """Return a box on the slice of the first positive click, or None without a clear outline."""
+    first = next(point for point in prompt.points if point.positive)
+    points = tuple(_slice_point(each) for each in prompt.points if _on_slice(each, first))
+    whole = (slice(0, view.shape[0]), slice(0, view.shape[1]))
+    inside = view.logits(first.slice_index, [SliceHint(points=points)], whole) > 0
+    if not inside[first.row, first.column]:
+        return None
+    seed = np.zeros(view.shape, dtype=np.bool_)
+    seed[first.row, first.column] = True
+    part = connected_to(inside, seed)
+    if part.mean() > _CLICK_LARGEST_SHARE:
+        return None
+    box = box_of(part)
+    return Box.on_slice(
+        first.slice_index,
+        (int(box.row_start), int(box.row_stop)),
+        (int(box.column_start), int(box.column_stop)),
+    )
+
+
+def _slice_point(point: Point) -> SlicePoint:
+    return SlicePoint(row=point.row, column=point.column, positive=point.positive)
+
+
+def _on_slice(point: Point, other: Point) -> bool:
+    return point.slice_index == other.slice_index
+
+
+def _outlined(
+    view: _View, target: Target, progress: Progress
+) -> tuple[NDArray[np.bool_], tuple[float, ...]]:
+    """Return the mask, and the mean probability inside it on each slice from first to last."""
+    outline = _Outline(view, target)
+    outline.start()
+    done = 0
+    count = target.stop - target.start
+    main = target.main_key
+    progress(0.1, f"slice {main}")
+    for indices in (range(main + 1, target.stop), range(main - 1, target.start - 1, -1)):
+        before = main
+        for index in indices:
+            done += 1
+            progress(0.1 + 0.9 * done / count, f"slice {index}")
+            outline.follow(index, before)
+            before = index
+    return outline.finished()
+
+
+class _Outline:
+    """Slice after slice, from the main key outward."""
+
+    def __init__(self, view: _View, target: Target) -> None:
+        self._view = view
+        self._target = target
+        outer = target.outer_box()
+        self._crop = crop_round(outer, view.shape, view.network.input_px)
+        self._region = _cut(outer.scaled(_REGION), view.shape)
+        self._log_odds: dict[int, NDArray[np.float32]] = {}
+        self._inside: dict[int, NDArray[np.bool_]] = {}
+        self._grey: GreyLevels | None = None
+
+    def start(self) -> None:
+        """Outline the main key slice, learn its grey levels, and outline it again with them."""
+        main = self._target.main_key
+        box = self._target.keys[main]
+        opinion = self._opinion(main, box)
+        near = _cut(box.scaled(_NEIGHBOURHOOD), self._view.shape)
+        whole = np.zeros(self._view.shape, dtype=np.bool_)
+        whole[self._region] = opinion > 0
+        self._grey = GreyLevels(self._view.image(main)[near], whole[near])
+        self._keep(main, self._opinion(main, box), self._ellipse_seed(box))
+
+    def follow(self, index: int, before: int) -> None:
+        """Outline a slice from where its neighbour had it."""
+        expected = self._target.expected_box(index)
+        seed = self._inside[before]
+        if index not in self._target.keys and seed.any():
+            row, column = box_of(seed).centre
+            row += self._region[0].start
+            column += self._region[1].start
+            here = expected.centre
+            expected = _centred(
+                expected,
+                here[0] + _FOLLOWING * (row - here[0]),
+                here[1] + _FOLLOWING * (column - here[1]),
+            )
+        seed = seed if seed.any() else self._ellipse_seed(expected)
+        self._keep(index, self._opinion(index, expected), seed)
+
+    def finished(self) -> tuple[NDArray[np.bool_], tuple[float, ...]]:
+        """Return the mask and its mean probability on each slice from first to last."""
+        voxels = np.zeros(self._view.volume.grid.shape, dtype=np.bool_)
+        for index, inside in self._inside.items():
+            voxels[index][self._region] = inside
+        self._target.exclude(voxels)
+        marked = np.flatnonzero(voxels.any(axis=(1, 2)))
+        if not marked.size:
+            return voxels, ()
+        scores = []
+        for index in range(int(marked[0]), int(marked[-1]) + 1):
+            inside = voxels[index][self._region]
+            odds = self._log_odds[index][inside]
+            scores.append(float((1 / (1 + np.exp(-odds))).mean()) if odds.size else 0.0)
+        return voxels, tuple(scores)
+
+    def _opinion(self, index: int, box: SliceBox) -> NDArray[np.float32]:
+        points = self._target.points.get(index, ())
+        hints = [SliceHint(box=box.scaled(growth), points=points) for growth in _GROWTHS]
+        network = self._view.logits(index, hints, self._crop)[self._region]
+        place = place_log_odds(self._view.shape, box)[self._region]
+        grey = None
+        if self._grey is not None:
+            grey = self._grey.log_odds(self._view.image(index)[self._region])
+        return fused(network, place, grey)
+
+    def _keep(self, index: int, opinion: NDArray[np.float32], seed: NDArray[np.bool_]) -> None:
+        self._log_odds[index] = opinion
+        self._inside[index] = connected_to(opinion > 0, seed)
+
+    def _ellipse_seed(self, box: SliceBox) -> NDArray[np.bool_]:
+        return np.asarray(place_log_odds(self._view.shape, box)[self._region] > 0, dtype=np.bool_)
+
+
+def _centred(box: SliceBox, row: float, column: float) -> SliceBox:
+    return SliceBox(
+        row_start=row - box.rows / 2,
+        row_stop=row + box.rows / 2,
+        column_start=column - box.columns / 2,
+        column_stop=column + box.columns / 2,
+    )

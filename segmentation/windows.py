@@ -1,0 +1,79 @@
+"""Grey levels a network sees: the window table."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.concepts import Concept, Window
+from domain.prompt import Box
+from domain.volume import Volume
+
+LUNG_WINDOW: Final = Window(center=-600, width=1500)
+SOFT_TISSUE_WINDOW: Final = Window(center=40, width=400)
+
+AIR_BELOW_HU: Final = -500.0
+_LUNG_LIKE_HU: Final = (-980.0, AIR_BELOW_HU)  # lung holds tissue; the air round a patient does not
+_LUNG_SHARE: Final = 0.25
+_SURROUNDINGS: Final = 2.0
+_DARKEST_PERCENT: Final = 0.5
+_BRIGHTEST_PERCENT: Final = 99.5
+_LUMINANCE: Final = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
+
+
+def window_for(volume: Volume, concept: Concept | None, *, in_lung: bool = False) -> Window:
+    """Return the grey levels for one concept on one volume.
+
+    CT has absolute numbers: the concept's own window, else lung or soft tissue. Every other
+    modality is stretched between percentiles of the whole volume, so that one window serves all
+    slices; zeros round a masked or cropped patient do not count.
+    """
+    if volume.is_colour:
+        return Window(center=127.5, width=255)
+    if volume.modality == "CT":
+        if in_lung:
+            return LUNG_WINDOW
+        if concept is not None and concept.window is not None:
+            return concept.window
+        return SOFT_TISSUE_WINDOW
+    values = volume.voxels
+    if values.size and values.min() >= 0:
+        inside = values[values > 0]
+        values = inside if inside.size else values
+    low, high = np.percentile(values, (_DARKEST_PERCENT, _BRIGHTEST_PERCENT))
+    return Window(center=float(low + high) / 2, width=max(float(high - low), 1e-6))
+
+
+def applied(image: NDArray[np.generic], window: Window) -> NDArray[np.float32]:
+    """Return grey levels 0..255 of an image; colour becomes luminance."""
+    grey = np.asarray(image, dtype=np.float32)
+    if grey.ndim and grey.shape[-1] == len(_LUMINANCE) and image.dtype == np.uint8:
+        grey = grey @ _LUMINANCE
+    scaled = (grey - np.float32(window.low)) / np.float32(window.width)
+    return np.asarray(np.clip(scaled, 0, 1) * np.float32(255), dtype=np.float32)
+
+
+def is_in_lung(volume: Volume, box: Box) -> bool:
+    """Tell whether what surrounds a box on a CT is aerated lung, at least in part."""
+    if volume.modality != "CT" or volume.is_colour:
+        return False
+    around = surroundings(volume, box)
+    lung_like = (around > _LUNG_LIKE_HU[0]) & (around < _LUNG_LIKE_HU[1])
+    return bool(lung_like.mean() >= _LUNG_SHARE)
+
+
+def surroundings(volume: Volume, box: Box) -> NDArray[np.float32]:
+    """Return the values in a frame about a box, on its middle slice, without the box itself."""
+    index = (box.slice_start + box.slice_stop - 1) // 2
+    image = np.asarray(volume.voxels[index], dtype=np.float32)
+    rows, columns = box.row_stop - box.row_start, box.column_stop - box.column_start
+    reach = (_SURROUNDINGS - 1) / 2
+    grown_rows, grown_columns = int(rows * reach) + 2, int(columns * reach) + 2
+    frame = np.zeros(image.shape, dtype=np.bool_)
+    frame[
+        max(0, box.row_start - grown_rows) : box.row_stop + grown_rows,
+        max(0, box.column_start - grown_columns) : box.column_stop + grown_columns,
+    ] = True
+    frame[box.row_start : box.row_stop, box.column_start : box.column_stop] = False
+    values = image[frame]
+    return values if values.size else image.ravel()
