@@ -1,0 +1,224 @@
+"""Which sentence was said: the engine's own reading against the grammar's, all judged by sound.
+
+An engine reads freely and names several hypotheses. The grammar proposes sentences that sound like
+them; the engine then says how probable each is, given the recording. The best is accepted when it
+explains the sound about as well as the free reading does; those that come close and mean something
+else are named as rivals, for the caller to ask back.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from domain.command import QuestionCommand
+from domain.ports import Grammar
+from domain.speech import Hypothesis, Transcript, Word
+from voice.lexicon import PROTECTED, Lexicon
+
+CANDIDATES: Final = 28
+"""Sentences of the grammar compared by sound."""
+
+MARGIN_NATS: Final = 2.0
+"""A reading of another meaning this close to the best is a rival."""
+
+SAFE_MARGIN_NATS: Final = 4.0
+"""The same where only a side, an ordinal or a number differs."""
+
+GAP_NATS_PER_WORD: Final = 1.9
+"""How much worse than the free reading a sentence may explain the sound, for each of its words."""
+
+GAP_NATS: Final = 3.0
+"""The same, in whole, for very short sentences."""
+
+REPAIR_NATS: Final = 0.7
+"""What a repair by the lexicon costs: its sentence is as likely as the mishearing, but for this."""
+
+GUARDED: Final = frozenset(
+    {"left", "right", "both", "not", "no", "never", "without", "don't", "or", "except"}
+)
+GUARDED_GAP_NATS: Final = 2.0
+
+_ASKS: Final = re.compile(r"^(what|how|where|which|is|can|has|have|did)\b", re.IGNORECASE)
+_UPPER: Final = {"pacs": "PACS", "ct": "CT", "mr": "MR", "mri": "MRI", "ivc": "IVC", "svc": "SVC",
+                 "i": "I", "hu": "HU", "vna": "VNA", "pet": "PET"}  # fmt: skip
+
+
+class Heard(Protocol):
+    """One recording inside an engine, encoded."""
+
+    def hypotheses(self) -> tuple[Hypothesis, ...]:
+        """Return free readings, best first."""
+        ...
+
+    def log_probabilities(self, texts: Sequence[str]) -> list[float]:
+        """Return for each text the summed log-probability of its tokens, given the sound."""
+        ...
+
+    def words(self, text: str) -> tuple[Word, ...]:
+        """Return the words of a text with their times."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Scored:
+    text: str
+    score: float
+
+
+def written(sentence: str) -> str:
+    """Return a sentence as Whisper writes it: a capital, a full stop or question mark, digits."""
+    words = [_UPPER.get(word.lower(), word) for word in sentence.strip().rstrip(".?! ").split()]
+    text = " ".join(words)
+    return f"{text[:1].upper()}{text[1:]}{'?' if _ASKS.match(text) else '.'}"
+
+
+def once(text: str) -> str:
+    """Return a text without the repetitions that a recogniser falls into: "Stop. Stop. Stop."."""
+    parts = [part for part in re.split(r"(?<=[.?!])\s+", text.strip()) if part]
+    alike = {re.sub(r"\W+", " ", part).strip().lower() for part in parts}
+    return parts[0] if len(alike) == 1 else text.strip()
+
+
+def transcript_of(
+    heard: Heard, grammar: Grammar | None, lexicon: Lexicon, engine: str
+) -> Transcript:
+    """Return what was said, judged by one engine's hearing."""
+    free = heard.hypotheses()
+    raw_text = free[0].text.strip() if free else ""
+    repaired, repairs = lexicon.repair(once(raw_text))
+    if grammar is None or not free:
+        return Transcript(
+            text=repaired,
+            raw_text=raw_text,
+            engine=engine,
+            words=heard.words(raw_text),
+            hypotheses=free[1:],
+            repairs=repairs,
+            confidence=math.exp(free[0].log_probability) if free else None,
+        )
+    scored = _scored(heard, grammar, lexicon, free)
+    own = max(each.score for each in _score(heard, [written(once(each.text)) for each in free[:2]]))
+    best = scored[0] if scored else None
+    if best is None or own - best.score > _allowed_gap(best.text, raw_text):
+        return Transcript(
+            text=repaired,
+            raw_text=raw_text,
+            engine=engine,
+            words=heard.words(raw_text),
+            hypotheses=(*free[1:], *_as_hypotheses(scored[:3])),
+            repairs=repairs,
+            confidence=0.0,
+        )
+    rivals = _rivals(scored, grammar)
+    return Transcript(
+        text=best.text,
+        raw_text=raw_text,
+        engine=engine,
+        words=heard.words(best.text),
+        hypotheses=_as_hypotheses(scored[1:6]),
+        rivals=rivals,
+        repairs=repairs,
+        confidence=_confidence(scored, grammar, own),
+    )
+
+
+def _allowed_gap(sentence: str, free: str) -> float:
+    """Return how much worse than the free reading a sentence may fit the sound, in nats.
+
+    A sentence that adds or drops a side or a negation that was read freely may hardly be worse.
+    """
+    if GUARDED & (_words(sentence) ^ _words(free)):
+        return GUARDED_GAP_NATS
+    return max(GAP_NATS, GAP_NATS_PER_WORD * len(sentence.split()))
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[a-z']+", text.lower()))
+
+
+def _score(heard: Heard, texts: Sequence[str]) -> list[_Scored]:
+    scores = heard.log_probabilities(texts)
+    return [_Scored(text, score) for text, score in zip(texts, scores, strict=True)]
+
+
+def _scored(
+    heard: Heard, grammar: Grammar, lexicon: Lexicon, free: Sequence[Hypothesis]
+) -> list[_Scored]:
+    """Return the grammar's sentences near the hypotheses, the one that fits the sound best first."""
+    texts = [once(each.text) for each in free]
+    repaired = [lexicon.repair(text)[0] for text in texts]
+    misheard = {
+        written(mended): written(text)
+        for text, mended in zip(texts[:3], repaired[:3], strict=True)
+        if mended != text
+    }
+    own = [
+        text
+        for text in (*texts[:3], *repaired[:3])
+        if not isinstance(grammar.parse(text), QuestionCommand | None)
+    ]
+    near = grammar.nearest(list(dict.fromkeys((*repaired[:2], *texts[:3]))), CANDIDATES)
+    spoken = dict[str, str]()
+    for sentence in (*own, *near):
+        spoken.setdefault(written(sentence), sentence)
+    sources = {text: misheard[text] for text in spoken if text in misheard}
+    scores = {
+        each.text: each.score for each in _score(heard, [*spoken, *dict.fromkeys(sources.values())])
+    }
+    return sorted(
+        (
+            _Scored(
+                sentence.rstrip(".?! "),
+                max(scores[text], scores.get(sources.get(text, ""), -math.inf) - REPAIR_NATS),
+            )
+            for text, sentence in spoken.items()
+        ),
+        key=lambda each: -each.score,
+    )
+
+
+def _rivals(scored: Sequence[_Scored], grammar: Grammar) -> tuple[str, ...]:
+    """Return the readings of other meaning too close to the best to tell apart."""
+    meant = [grammar.parse(scored[0].text)]
+    rivals = []
+    for each in scored[1:]:
+        behind = scored[0].score - each.score
+        if behind > SAFE_MARGIN_NATS:
+            break
+        command = grammar.parse(each.text)
+        if command in meant:
+            continue
+        if behind <= MARGIN_NATS or _differs_dangerously(scored[0].text, each.text):
+            meant.append(command)
+            rivals.append(each.text)
+    return tuple(rivals)
+
+
+def _differs_dangerously(first: str, second: str) -> bool:
+    return bool(PROTECTED & (set(first.lower().split()) ^ set(second.lower().split())))
+
+
+def _confidence(scored: Sequence[_Scored], grammar: Grammar, own: float) -> float:
+    """Return the share of the best command among all that were compared, and the free reading."""
+    best = grammar.parse(scored[0].text)
+    ours = sum(
+        math.exp((each.score - scored[0].score) / 2)
+        for each in scored
+        if grammar.parse(each.text) == best
+    )
+    others = sum(
+        math.exp((each.score - scored[0].score) / 2)
+        for each in scored
+        if grammar.parse(each.text) != best
+    )
+    free = math.exp((min(own, scored[0].score + 20) - scored[0].score) / 4) - 1
+    return ours / (ours + others + max(0.0, free))
+
+
+def _as_hypotheses(scored: Sequence[_Scored]) -> tuple[Hypothesis, ...]:
+    return tuple(
+        Hypothesis(text=each.text, log_probability=each.score / max(1, len(each.text.split())))
+        for each in scored
+    )
