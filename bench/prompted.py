@@ -11,18 +11,15 @@ another slice, as people do::
 import argparse
 import sys
 import time
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from bench.cases import Case, dice, shared_cases, volume_error
-from domain.codes import sct
-from domain.concepts import Concept, ConceptTable, Window
+from copilot.concepts import load_concepts
 from domain.ports import EngineContext, Segmenter, no_progress
 from domain.prompt import Box, Prompt
 from domain.segment import Segment
@@ -44,24 +41,6 @@ class Score:
     ellipsoid_volume: float
     seconds: float
     engine: str
-
-
-def concepts() -> ConceptTable:
-    """Return the concept table that ships with the project."""
-    text = resources.files("configs").joinpath("concepts.toml").read_text(encoding="utf-8")
-    return ConceptTable.of(
-        Concept(
-            phrase=each["phrase"],
-            synonyms=tuple(each.get("synonyms", ())),
-            category=sct(*each["category"]),
-            code=sct(*each["code"]),
-            window=Window(center=each["window"][0], width=each["window"][1])
-            if "window" in each
-            else None,
-            route=each.get("route", "box"),
-        )
-        for each in tomllib.loads(text)["concept"]
-    )
 
 
 def jittered(box: Box, shape: tuple[int, int, int], random: np.random.Generator) -> Box:
@@ -149,7 +128,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--models", type=Path, default=_DEFAULT_MODELS)
     arguments = parser.parse_args()
-    context = EngineContext(models_folder=arguments.models, concepts=concepts())
+    context = EngineContext(models_folder=arguments.models, concepts=load_concepts())
     measure(default(context), shared_cases(arguments.data))
     return 0
 

@@ -95,13 +95,17 @@ def volume_warnings(segment: Segment, concept: Concept | None) -> tuple[str, ...
     volume_ml = segment.mask.voxel_count * grid.voxel_volume_mm3 / 1000
     if concept.smallest_ml is not None and volume_ml < concept.smallest_ml:
         return (
-            f"{volume_ml:.1f} mL is less than a {concept.phrase} usually has "
-            f"({concept.smallest_ml:g} mL): check that all of it is on the series and marked",
+            (
+                f"{volume_ml:.1f} mL is less than a {concept.phrase} usually has "
+                f"({concept.smallest_ml:g} mL): check that all of it is on the series and marked"
+            ),
         )
     if concept.largest_ml is not None and volume_ml > concept.largest_ml:
         return (
-            f"{volume_ml:.1f} mL is more than a {concept.phrase} usually has "
-            f"({concept.largest_ml:g} mL): check that nothing beside it is marked",
+            (
+                f"{volume_ml:.1f} mL is more than a {concept.phrase} usually has "
+                f"({concept.largest_ml:g} mL): check that nothing beside it is marked"
+            ),
         )
     return ()
 

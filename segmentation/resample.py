@@ -16,7 +16,7 @@ def resize_matrix(before: int, after: int) -> NDArray[np.float32]:
         lower = np.maximum(edges[:-1, None], np.arange(before)[None, :])
         upper = np.minimum(edges[1:, None], np.arange(1, before + 1)[None, :])
         weights = np.clip(upper - lower, 0.0, None) / step
-        return weights.astype(np.float32)
+        return np.asarray(weights, dtype=np.float32)
     centres = np.clip((np.arange(after) + 0.5) * step - 0.5, 0, before - 1)
     lower_index = np.minimum(centres.astype(np.int64), before - 1)
     upper_index = np.minimum(lower_index + 1, before - 1)

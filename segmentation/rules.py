@@ -24,6 +24,7 @@ _LEAST_LUNG_ML: Final = 100.0
 _LUNG_MEAN_HU: Final = (-970.0, -500.0)  # bowel gas is emptier, collapsed lung fuller
 _CLOSING_MM: Final = 6.0
 _NECK_MM: Final = 9.0
+_LEAST_AIRWAY_ML: Final = 2.0
 _AIRWAY_BELOW_HU: Final = -940.0
 _TABLE_OPENING_MM: Final = 6.0
 
@@ -225,7 +226,7 @@ def _airways(
     sizes[0] = 0
     voxel_ml = float(np.prod(spacing_mm)) / 1000
     top = np.unique(labels[int(values.shape[0] * 2 / 3) :])
-    airways = [n for n in top if n and 2.0 < sizes[n] * voxel_ml < _LEAST_LUNG_ML]
+    airways = [n for n in top if n and _LEAST_AIRWAY_ML < sizes[n] * voxel_ml < _LEAST_LUNG_ML]
     chosen = np.isin(labels, airways)
     return np.asarray(ndimage.binary_dilation(chosen) & air, dtype=np.bool_)
 

@@ -1,8 +1,9 @@
 """The adapter that makes a volume's segmenter of a network that sees single slices.
 
-A person gives a box on one or a few slices and the range. Each slice is then asked with a box of its own: where
-the key boxes and an ellipsoid between the ends of the range expect it, moved half-way to where the
-slice before had it. The answers are fused with place and grey level (``segmentation.fusion``).
+A person gives a box on one or a few slices and the range. Each slice is then asked with a box of
+its own: where the key boxes and an ellipsoid between the ends of the range expect it, moved
+half-way to where the slice before had it. The answers are fused with place and grey level
+(``segmentation.fusion``).
 """
 
 import itertools
@@ -13,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.concepts import Concept, ConceptTable, Window
+from domain.concepts import ConceptTable, Window
 from domain.ports import Capabilities, Progress
 from domain.prompt import Box, Point, Prompt
 from domain.segment import AlgorithmType, Provenance, Segment

@@ -1,4 +1,4 @@
-"""What a prompt points at, slice by slice: key boxes, and what to expect between and beyond them."""
+"""What a prompt points at, slice by slice: key boxes, and what lies between and beyond them."""
 
 import math
 from dataclasses import dataclass

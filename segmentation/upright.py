@@ -49,7 +49,8 @@ def turn_to_upright(grid: Grid) -> tuple[tuple[int, int, int], tuple[bool, bool,
     wanted = (2, 1, 0)
 
     def agreement(order: tuple[int, ...]) -> float:
-        return sum(abs(directions[world, axis]) for world, axis in zip(wanted, order, strict=True))
+        pairs = zip(wanted, order, strict=True)
+        return float(sum(abs(directions[world, axis]) for world, axis in pairs))
 
     best = max(itertools.permutations(range(3)), key=agreement)
     flips = [bool(directions[world, axis] < 0) for world, axis in zip(wanted, best, strict=True)]

@@ -1,1 +1,1 @@
-"""LiteMedSAM on onnxruntime: the checkpoint read, the graph built and the network run, without torch."""
+"""LiteMedSAM on onnxruntime: checkpoint read, graph built, network run, all without torch."""

@@ -23,7 +23,7 @@ from domain.errors import DigestMismatchError, UnreadableFileError
 LITE_MEDSAM_SHA256: Final = "79d8c9dca6db4d69d3f905579e5250af05e859fff9c1f543e89a513c3028ce76"
 
 _CHUNK_BYTES: Final = 1 << 20
-_STORAGE_DTYPES: Final = {
+_STORAGE_DTYPES: Final[dict[str, np.dtype[Any]]] = {
     "FloatStorage": np.dtype("<f4"),
     "DoubleStorage": np.dtype("<f8"),
     "HalfStorage": np.dtype("<f2"),

@@ -66,10 +66,8 @@ def build_decoder(weights: Weights, shape: DecoderShape | None = None) -> onnx.M
     mask = graph.input("mask", ("batch", 1, 4 * side, 4 * side))
     has_mask = graph.input("has_mask", (1,))
 
-    gaussian = weights.take(
-        f"{PROMPT_PREFIX}.pe_layer.positional_encoding_gaussian_matrix", (2, width // 2)
-    )
-    sparse = _prompt_tokens(graph, weights, coordinates, labels, gaussian, sizes)
+    gaussian = _frequencies(weights, width)
+    sparse = _prompt_tokens(graph, weights, coordinates, labels, sizes)
     dense = _mask_embedding(graph, weights, mask, has_mask, sizes)
     image = graph.node("Add", embedding, dense)
     image = graph.transpose(graph.reshape(image, (0, width, side * side)), (0, 2, 1))
@@ -79,6 +77,11 @@ def build_decoder(weights: Weights, shape: DecoderShape | None = None) -> onnx.M
     tokens, image = transformer.run(tokens, image)
     _heads(graph, weights, tokens, image, sizes)
     return graph.model()
+
+
+def _frequencies(weights: Weights, width: int) -> NDArray[np.float32]:
+    name = f"{PROMPT_PREFIX}.pe_layer.positional_encoding_gaussian_matrix"
+    return weights.take(name, (2, width // 2))
 
 
 def grid_encoding(gaussian: NDArray[np.float32], side: int) -> NDArray[np.float32]:
@@ -91,31 +94,26 @@ def grid_encoding(gaussian: NDArray[np.float32], side: int) -> NDArray[np.float3
 
 
 def _prompt_tokens(
-    graph: GraphBuilder,
-    weights: Weights,
-    coordinates: str,
-    labels: str,
-    gaussian: NDArray[np.float32],
-    sizes: DecoderShape,
+    graph: GraphBuilder, weights: Weights, coordinates: str, labels: str, sizes: DecoderShape
 ) -> str:
     """Return one token (batch, points, width) for each point, by place and by label."""
     width = sizes.width
     # 2 pi (2 (x + 0.5) / input_px - 1): affine in x, so it is one factor and one offset.
-    factor = np.float32(4 * np.pi / sizes.input_px)
-    offset = np.float32(2 * np.pi * (1 / sizes.input_px - 1))
-    angles = graph.node("Mul", coordinates, graph.constant(factor))
-    angles = graph.node("Add", angles, graph.constant(offset))
-    angles = graph.node("MatMul", angles, graph.constant(gaussian))
+    factor = 4 * np.pi / sizes.input_px
+    offset = 2 * np.pi * (1 / sizes.input_px - 1)
+    angles = graph.node("Mul", coordinates, graph.scalar(factor))
+    angles = graph.node("Add", angles, graph.scalar(offset))
+    angles = graph.node("MatMul", angles, graph.constant(_frequencies(weights, width)))
     place = graph.node("Concat", graph.node("Sin", angles), graph.node("Cos", angles), axis=-1)
-    is_point = graph.node("GreaterOrEqual", labels, graph.constant(np.float32(0)))
+    is_point = graph.node("GreaterOrEqual", labels, graph.scalar(0))
     is_point = graph.node("Unsqueeze", is_point, graph.integers([-1]))
-    place = graph.node("Where", is_point, place, graph.constant(np.float32(0)))
+    place = graph.node("Where", is_point, place, graph.scalar(0))
     kinds = [weights.take(f"{PROMPT_PREFIX}.not_a_point_embed.weight", (1, width))]
     kinds += [
         weights.take(f"{PROMPT_PREFIX}.point_embeddings.{label}.weight", (1, width))
         for label in (LABEL_NEGATIVE, LABEL_POSITIVE, LABEL_BOX_START, LABEL_BOX_STOP)
     ]
-    index = graph.node("Add", labels, graph.constant(np.float32(-LABEL_PADDING)))
+    index = graph.node("Add", labels, graph.scalar(-LABEL_PADDING))
     index = graph.node("Cast", index, to=int(onnx.TensorProto.INT64))
     kind = graph.node("Gather", graph.constant(np.concatenate(kinds)), index, axis=0)
     return graph.node("Add", place, kind)
@@ -137,7 +135,7 @@ def _mask_embedding(
     kernel = weights.take(f"{name}.6.weight", (width, full, 1, 1))
     value = graph.convolution(value, kernel, weights.take(f"{name}.6.bias", (width,)))
     none = weights.take(f"{PROMPT_PREFIX}.no_mask_embed.weight", (1, width))
-    is_given = graph.node("Greater", has_mask, graph.constant(np.float32(0.5)))
+    is_given = graph.node("Greater", has_mask, graph.scalar(0.5))
     return graph.node("Where", is_given, value, graph.constant(none.reshape(1, width, 1, 1)))
 
 

@@ -118,6 +118,10 @@ class GraphBuilder:
         self._constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
+    def scalar(self, value: float) -> str:
+        """Add a constant float32 number."""
+        return self.constant(np.array(value, dtype=np.float32))
+
     def integers(self, values: Iterable[int]) -> str:
         """Add a constant list of int64."""
         return self.constant(np.array(list(values), dtype=np.int64))
@@ -162,7 +166,7 @@ class GraphBuilder:
         padding: int = 0,
         groups: int = 1,
     ) -> str:
-        """Convolve (batch, channel, row, column) by ``kernel`` (out, in / groups, rows, columns)."""
+        """Convolve (batch, channel, row, column) by a kernel (out, in / groups, rows, columns)."""
         constants = [self.constant(kernel)]
         if bias is not None:
             constants.append(self.constant(bias))
