@@ -21,7 +21,7 @@ from domain.volume import Mask, Volume
 from segmentation.answers import CheckedSession
 from segmentation.slicewise import PROPOSED_RANGE
 from segmentation.targets import Target, ellipse, target_of
-from segmentation.windows import AIR_BELOW_HU, is_in_lung, surroundings
+from segmentation.windows import is_in_lung, lung_level_hu
 
 NAME: Final = "half-maximum"
 VERSION: Final = "1.0.0"
@@ -31,7 +31,6 @@ _CORE_PERCENTILE: Final = 75.0
 _CORE_LIMITS_HU: Final = (-300.0, 100.0)  # calcium and contrast must not lift the threshold
 _SOLID_FROM_HU: Final = -300.0
 _LUNG_HU: Final = -850.0
-_LEAST_LUNG_PX: Final = 10
 _GROWTH: Final = 1.2
 _MARGIN_PX: Final = 1.0
 _LEAST_PROFILE: Final = 0.5
@@ -124,10 +123,8 @@ def _area(box: Box) -> int:
 def half_maximum_hu(volume: Volume, box: Box) -> float:
     """Return the level half-way between the lesion and the lung round it."""
     lesion_hu = float(np.clip(_core_hu(volume, box), *_CORE_LIMITS_HU))
-    around = surroundings(volume, box)
-    lung = around[around < AIR_BELOW_HU]
-    lung_hu = float(np.median(lung)) if lung.size >= _LEAST_LUNG_PX else _LUNG_HU
-    return (lesion_hu + lung_hu) / 2
+    lung_hu = lung_level_hu(volume, box)
+    return (lesion_hu + (_LUNG_HU if lung_hu is None else lung_hu)) / 2
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -158,12 +158,18 @@ def _largest(voxels: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _coarse_body(
     values: NDArray[np.float32], spacing_mm: tuple[float, float, float]
 ) -> NDArray[np.bool_]:
-    """Return the body, filled: the largest thing that is not air, without table and clothes."""
-    solid = values > _BODY_ABOVE_HU
-    ball = _ball(_TABLE_OPENING_MM, (1e9, *spacing_mm[1:]))
-    opened = ndimage.binary_opening(solid, ball)
-    body = _largest(np.asarray(opened, dtype=np.bool_))
-    return np.stack([ndimage.binary_fill_holes(image) for image in body])
+    """Return the body, filled: the largest thing that is not air, without table and clothes.
+
+    It is filled before it is opened: a chest wall may be thinner than a table is.
+    """
+    filled = _filled(_largest(values > _BODY_ABOVE_HU))
+    opened = ndimage.binary_opening(filled, _ball(_TABLE_OPENING_MM, (1e9, *spacing_mm[1:])))
+    return _filled(_largest(np.asarray(opened, dtype=np.bool_)))
+
+
+def _filled(voxels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Fill holes slice by slice."""
+    return np.stack([ndimage.binary_fill_holes(image) for image in voxels])
 
 
 def _body(volume: Volume, progress: Progress) -> dict[str | None, NDArray[np.bool_]]:
@@ -210,8 +216,7 @@ def _closed(voxels: NDArray[np.bool_], ball: NDArray[np.bool_]) -> NDArray[np.bo
     cut = tuple(
         slice(before, closed.shape[axis] - after) for axis, (before, after) in enumerate(reach)
     )
-    filled = np.stack([ndimage.binary_fill_holes(image) for image in closed[cut]])
-    return np.asarray(filled, dtype=np.bool_)
+    return _filled(np.asarray(closed[cut], dtype=np.bool_))
 
 
 def _airways(

@@ -45,6 +45,7 @@ _LEAST_CROP_PX: Final = 32
 _NEIGHBOURHOOD: Final = 1.8
 _REGION: Final = 2.6
 _FOLLOWING: Final = 0.5
+_CLICK_REACH_MM: Final = 10.0
 _CLICK_LARGEST_SHARE: Final = 0.25
 _FAR_OUTSIDE: Final = -12.0
 
@@ -153,7 +154,24 @@ class SlicewiseSegmenter:
 
 
 def _is_in_lung(volume: Volume, prompt: Prompt) -> bool:
-    return any(is_in_lung(volume, box) for box in prompt.boxes if box.positive)
+    boxes = [box for box in prompt.boxes if box.positive]
+    boxes = boxes or [_round_click(volume, each) for each in prompt.points if each.positive]
+    return any(is_in_lung(volume, box) for box in boxes)
+
+
+def _round_click(volume: Volume, point: Point) -> Box:
+    """Return a box of a small lesion's size about a click."""
+    _, rows, columns = volume.grid.shape
+    _, row_mm, column_mm = volume.grid.spacing_mm
+    reach_rows, reach_columns = _CLICK_REACH_MM / row_mm, _CLICK_REACH_MM / column_mm
+    return Box.on_slice(
+        point.slice_index,
+        (max(0, int(point.row - reach_rows)), min(rows, int(point.row + reach_rows) + 1)),
+        (
+            max(0, int(point.column - reach_columns)),
+            min(columns, int(point.column + reach_columns) + 1),
+        ),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from domain.concepts import Concept, Window
 from domain.prompt import Box
@@ -13,7 +14,8 @@ LUNG_WINDOW: Final = Window(center=-600, width=1500)
 SOFT_TISSUE_WINDOW: Final = Window(center=40, width=400)
 
 AIR_BELOW_HU: Final = -500.0
-_LUNG_LIKE_HU: Final = (-980.0, AIR_BELOW_HU)  # lung holds tissue; the air round a patient does not
+_EMPTY_AIR_HU: Final = -930.0  # median; lung holds tissue; the air round a patient and in bowel does not
+_LEAST_LUNG_PX: Final = 10
 _LUNG_SHARE: Final = 0.25
 _SURROUNDINGS: Final = 2.0
 _DARKEST_PERCENT: Final = 0.5
@@ -57,23 +59,43 @@ def is_in_lung(volume: Volume, box: Box) -> bool:
     """Tell whether what surrounds a box on a CT is aerated lung, at least in part."""
     if volume.modality != "CT" or volume.is_colour:
         return False
-    around = surroundings(volume, box)
-    lung_like = (around > _LUNG_LIKE_HU[0]) & (around < _LUNG_LIKE_HU[1])
-    return bool(lung_like.mean() >= _LUNG_SHARE)
+    image = _middle_slice(volume, box)
+    frame = _frame(image.shape, box)
+    return bool(_lung_like(image)[frame].mean() >= _LUNG_SHARE) if frame.any() else False
 
 
-def surroundings(volume: Volume, box: Box) -> NDArray[np.float32]:
-    """Return the values in a frame about a box, on its middle slice, without the box itself."""
+def _lung_like(image: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return the air on a slice that is lung: not the nearly empty air round the patient."""
+    labels, count = ndimage.label(image < AIR_BELOW_HU)
+    if not count:
+        return np.zeros(image.shape, dtype=np.bool_)
+    levels = np.asarray(ndimage.median(image, labels, range(count + 1)))
+    is_lung = levels > _EMPTY_AIR_HU
+    is_lung[0] = False
+    return np.asarray(is_lung[labels], dtype=np.bool_)
+
+
+def _middle_slice(volume: Volume, box: Box) -> NDArray[np.float32]:
     index = (box.slice_start + box.slice_stop - 1) // 2
-    image = np.asarray(volume.voxels[index], dtype=np.float32)
+    return np.asarray(volume.voxels[index], dtype=np.float32)
+
+
+def _frame(shape: tuple[int, ...], box: Box) -> NDArray[np.bool_]:
+    """Return the pixels in a frame about a box, without the box itself."""
     rows, columns = box.row_stop - box.row_start, box.column_stop - box.column_start
     reach = (_SURROUNDINGS - 1) / 2
     grown_rows, grown_columns = int(rows * reach) + 2, int(columns * reach) + 2
-    frame = np.zeros(image.shape, dtype=np.bool_)
+    frame = np.zeros(shape, dtype=np.bool_)
     frame[
         max(0, box.row_start - grown_rows) : box.row_stop + grown_rows,
         max(0, box.column_start - grown_columns) : box.column_stop + grown_columns,
     ] = True
     frame[box.row_start : box.row_stop, box.column_start : box.column_stop] = False
-    values = image[frame]
-    return values if values.size else image.ravel()
+    return frame
+
+
+def lung_level_hu(volume: Volume, box: Box) -> float | None:
+    """Return the median of the lung in a frame about a box, or None where there is too little."""
+    image = _middle_slice(volume, box)
+    lung = image[_frame(image.shape, box) & _lung_like(image)]
+    return float(np.median(lung)) if lung.size >= _LEAST_LUNG_PX else None

@@ -1,0 +1,175 @@
+"""What every segmenter promises, run over all of them, fakes included."""
+
+import copy
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from domain.errors import Cancelled, CannotDoError, PromptError
+from domain.ports import Segmenter, no_progress
+from domain.prompt import Box, Point, Prompt
+from domain.volume import Volume
+from segmentation.half_maximum import HalfMaximumSegmenter
+from segmentation.routing import Engines, Router
+from segmentation.rules import body_rule, lungs_rule
+from segmentation.slicewise import SlicewiseSegmenter
+from tests.contracts.segmenters import BrightNetwork, EllipsoidSegmenter, chest, small_table
+
+LESION_BOX = Box.on_slice(11, (42, 51), (86, 95))
+
+
+def _router() -> Router:
+    concepts = small_table()
+    return Router(
+        "default",
+        "1.0.0",
+        concepts,
+        Engines(
+            by_route={"lungs": lungs_rule(concepts), "body": body_rule(concepts)},
+            solid_lung_lesion=HalfMaximumSegmenter(),
+            boxed=SlicewiseSegmenter(BrightNetwork(), concepts),
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    engine: Segmenter
+    supported: Prompt
+    refused: Prompt
+
+
+BOXED = Prompt(concept="lung lesion", boxes=(LESION_BOX,), slice_range=(9, 14))
+CLICKED = Prompt(points=(Point(slice_index=11, row=46, column=90),), slice_range=(9, 14))
+PANCREAS = Prompt(concept="pancreas")
+EXAMPLES = {
+    "ellipsoid": Example(engine=EllipsoidSegmenter(), supported=BOXED, refused=PANCREAS),
+    "half-maximum": Example(engine=HalfMaximumSegmenter(), supported=BOXED, refused=PANCREAS),
+    "slicewise": Example(
+        engine=SlicewiseSegmenter(BrightNetwork(), small_table()),
+        supported=BOXED,
+        refused=PANCREAS,
+    ),
+    "slicewise, clicked": Example(
+        engine=SlicewiseSegmenter(BrightNetwork(), small_table()),
+        supported=CLICKED,
+        refused=PANCREAS,
+    ),
+    "lungs": Example(
+        engine=lungs_rule(small_table()), supported=Prompt(concept="lung"), refused=PANCREAS
+    ),
+    "body": Example(
+        engine=body_rule(small_table()), supported=Prompt(concept="body"), refused=PANCREAS
+    ),
+    "router, boxed": Example(engine=_router(), supported=BOXED, refused=PANCREAS),
+    "router, named": Example(engine=_router(), supported=Prompt(concept="lung"), refused=PANCREAS),
+}
+
+
+@pytest.fixture(params=EXAMPLES.values(), ids=EXAMPLES.keys())
+def example(request: pytest.FixtureRequest) -> Example:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def volume() -> Volume:
+    return chest()
+
+
+def _segments(example: Example, volume: Volume, prompt: Prompt):
+    with example.engine.open(volume) as session:
+        return list(session.segment([prompt], no_progress))
+
+
+def test_it_is_a_segmenter_with_a_name(example):
+    assert isinstance(example.engine, Segmenter)
+    assert example.engine.capabilities.name
+    assert example.engine.capabilities.prompts <= {"text", "box", "point", "mask"}
+
+
+def test_a_supported_prompt_is_answered_on_the_volumes_grid(example, volume):
+    assert example.engine.supports(volume, example.supported) is None
+    segments = _segments(example, volume, example.supported)
+    assert segments
+    for segment in segments:
+        assert segment.mask.grid.matches(volume.grid)
+        assert not segment.mask.is_empty
+        assert segment.concept == example.supported.concept
+        assert segment.provenance.engine
+        assert segment.provenance.prompt
+
+
+def test_a_refusal_is_a_reason_that_says_what_would_help(example, volume):
+    reason = example.engine.supports(volume, example.refused)
+    assert reason is not None
+    assert "box" in reason
+
+
+def test_what_is_not_supported_is_refused_before_any_work(example, volume):
+    with example.engine.open(volume) as session, pytest.raises(CannotDoError):
+        session.segment([example.supported, example.refused], no_progress)
+
+
+@pytest.mark.parametrize(
+    "outside",
+    [
+        {"boxes": (Box.on_slice(24, (0, 4), (0, 4)),)},
+        {"boxes": (Box.on_slice(3, (90, 97), (0, 4)),)},
+        {"points": (Point(slice_index=0, row=0, column=128),)},
+        {"slice_range": (20, 25)},
+    ],
+    ids=["box beyond the slices", "box beyond the rows", "click beside", "range beyond"],
+)
+def test_a_hint_outside_the_volume_is_a_prompt_error(example, volume, outside):
+    prompt = replace(example.supported, **outside)
+    with example.engine.open(volume) as session, pytest.raises(PromptError):
+        list(session.segment([prompt], no_progress))
+
+
+def test_nothing_is_marked_outside_the_slice_range(example, volume):
+    prompt = replace(example.supported, slice_range=(10, 13))
+    for segment in _segments(example, volume, prompt):
+        assert set(segment.mask.slice_indices()) <= {10, 11, 12}
+
+
+def test_progress_is_told_in_order_up_to_the_end(example, volume):
+    told: list[float] = []
+
+    def progress(fraction: float, stage: str) -> None:
+        assert stage
+        told.append(fraction)
+
+    with example.engine.open(volume) as session:
+        list(session.segment([example.supported, example.supported], progress))
+    assert told[0] < 0.5
+    assert told[-1] == pytest.approx(1.0)
+    assert told == sorted(told)
+
+
+def test_cancelling_stops_the_work(example, volume):
+    calls = 0
+
+    def progress(fraction: float, stage: str) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise Cancelled
+
+    with example.engine.open(volume) as session, pytest.raises(Cancelled):
+        list(session.segment([example.supported], progress))
+    assert calls == 2
+
+
+def test_the_same_prompt_gives_the_same_mask_and_leaves_the_image_alone(example, volume):
+    before = volume.voxels.copy()
+    first = _segments(example, volume, example.supported)
+    second = _segments(example, volume, copy.deepcopy(example.supported))
+    for one, other in zip(first, second, strict=True):
+        assert np.array_equal(one.mask.voxels, other.mask.voxels)
+    assert np.array_equal(volume.voxels, before)
+
+
+def test_no_prompts_are_no_segments(example, volume):
+    with example.engine.open(volume) as session:
+        assert list(session.segment([], no_progress)) == []
