@@ -98,10 +98,14 @@ def image_series(paths: Iterable[Path]) -> Mapping[SeriesUID, tuple[Path, ...]]:
     series: dict[SeriesUID, list[Path]] = defaultdict(list)
     others: list[str] = []
     for path in paths:
-        if path.suffix.lower() not in {".dcm", ""} and not _has_preamble(path):
+        if path.suffix.lower() != ".dcm" and not _has_preamble(path):
             others.append(path.name)
             continue
         header = read_dataset(path, with_pixels=False)
+        if "Rows" not in header and "Image Storage" in header.SOPClassUID.name:
+            raise UnreadableFileError(
+                f"{path.name} is cut short (an image without rows): export it again"
+            )
         if "Rows" not in header or header.get("Modality") == "SEG":
             others.append(path.name)
             continue
@@ -165,7 +169,9 @@ def write_whole(path: Path, content: bytes) -> None:
 def write_dataset(dataset: Dataset, path: Path) -> Path:
     """Write a data set as a DICOM file, whole or not at all, and return its path."""
     buffer = pydicom.filebase.DicomBytesIO()
-    dataset.save_as(buffer, enforce_file_format=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # values copied from the source as they are
+        dataset.save_as(buffer, enforce_file_format=True)
     write_whole(path, buffer.getvalue())
     return path
 

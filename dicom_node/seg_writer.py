@@ -1,5 +1,6 @@
 """Masks to one DICOM SEG, BINARY, that any PACS and viewer reads."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -61,6 +62,16 @@ class SegWriter:
         if not segments or any(segment.mask.is_empty for segment, *_ in segments):
             raise InputError("a SEG needs segments with at least one voxel each")
         sources = _in_volume_order(volume, headers(source_files))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # patient and study as the source has them
+            return self._segmentation(volume, segments, sources)
+
+    def _segmentation(
+        self,
+        volume: Volume,
+        segments: Sequence[tuple[Segment, Concept | None, str, InstanceUID]],
+        sources: list[FileDataset],
+    ) -> Dataset:
         provenance = segments[0][0].provenance
         return hd.seg.Segmentation(
             source_images=sources,

@@ -4,12 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from pydicom.dataset import Dataset
 
 from dicom_node.files import read_dataset
 from dicom_node.frames import FramePlane, planes
 from dicom_node.pixels import decoded_frames, notes_on, unit_of
 from dicom_node.stacking import stack
-from domain.errors import GeometryError, InputError, MixedOrientationError
+from domain.errors import (
+    GeometryError,
+    InputError,
+    MixedOrientationError,
+    UnreadableFileError,
+)
 from domain.ports import Progress, no_progress
 from domain.uids import FrameOfReferenceUID, InstanceUID, SeriesUID, SopClassUID, StudyUID
 from domain.volume import SeriesReference, SourceFrame, Volume
@@ -64,13 +70,15 @@ def load_series(paths: Sequence[Path], progress: Progress = no_progress) -> Volu
     )
 
 
-def _check_one_series(datasets: Sequence[object], paths: Sequence[Path]) -> None:
+def _check_one_series(datasets: Sequence[Dataset], paths: Sequence[Path]) -> None:
     seen: set[str] = set()
     instances: dict[str, str] = {}
     for dataset, path in zip(datasets, paths, strict=True):
-        series = str(getattr(dataset, "SeriesInstanceUID", "") or "")
-        instance = str(getattr(dataset, "SOPInstanceUID", "") or "")
-        if not series or not instance or not getattr(dataset, "StudyInstanceUID", ""):
+        if "Rows" not in dataset:
+            raise UnreadableFileError(f"{path.name} is no image, or cut short: export it again")
+        series = str(dataset.get("SeriesInstanceUID") or "")
+        instance = str(dataset.get("SOPInstanceUID") or "")
+        if not series or not instance or not dataset.get("StudyInstanceUID"):
             raise InputError(
                 f"{path.name} has an empty Study, Series or SOP Instance UID: results could not be "
                 "tied to it; let the archive assign UIDs and export again"
@@ -88,10 +96,10 @@ def _check_one_series(datasets: Sequence[object], paths: Sequence[Path]) -> None
         )
 
 
-def _source(dataset: object, frame: FramePlane) -> SourceFrame:
-    multi = int(getattr(dataset, "NumberOfFrames", 1) or 1) > 1
+def _source(dataset: Dataset, frame: FramePlane) -> SourceFrame:
+    multi = int(dataset.get("NumberOfFrames") or 1) > 1
     return SourceFrame(
-        sop_class_uid=SopClassUID(str(getattr(dataset, "SOPClassUID", ""))),
-        sop_instance_uid=InstanceUID(str(getattr(dataset, "SOPInstanceUID", ""))),
+        sop_class_uid=SopClassUID(str(dataset.SOPClassUID)),
+        sop_instance_uid=InstanceUID(str(dataset.SOPInstanceUID)),
         frame_number=frame.frame_number if multi else None,
     )

@@ -1,6 +1,6 @@
 """A mask and its image to a finding: measured, placed, traceable."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from domain.codes import LESION
@@ -71,6 +71,12 @@ def measured(
         is_proposal=segment.is_proposal,
         warnings=tuple(warnings),
     )
+
+
+def located(finding: Finding, segmentation: InstanceUID) -> Finding:
+    """Return the finding with the SEG that now holds its mask."""
+    evidence = replace(finding.evidence, segmentation_instance_uid=segmentation)
+    return replace(finding, evidence=evidence)
 
 
 def _measure(measure: Measure, image: Volume, segment: Segment) -> tuple[Measurement, ...]:

@@ -15,7 +15,7 @@ from domain.errors import PromptError
 from domain.grid import Grid
 from domain.volume import Mask, Volume
 
-_SHORTER_SIDE_PX: Final = 640
+_SHORTER_SIDE_PX: Final = 800
 _LARGEST_ZOOM: Final = 8
 _OUTLINE: Final = (0, 229, 255)
 _TEXT: Final = (255, 255, 255)

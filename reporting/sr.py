@@ -4,6 +4,7 @@ PARTIAL, PRELIMINARY and UNVERIFIED until a person signs: there is no argument t
 The Image Library is left out: it costs 35 ms an image and repeats the headers.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -64,6 +65,18 @@ def measurement_report(
     """
     if not findings:
         raise InputError("a measurement report needs at least one finding")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # patient and study as the source has them
+        return _report(findings, segmentation, source_headers, author, uids)
+
+
+def _report(
+    findings: Sequence[Finding],
+    segmentation: Dataset,
+    source_headers: Sequence[Dataset],
+    author: SrAuthor,
+    uids: UidSource,
+) -> Dataset:
     report = hd.sr.MeasurementReport(
         observation_context=_observer(author),
         procedure_reported=_procedure(source_headers[0]),

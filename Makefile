@@ -1,0 +1,59 @@
+# Two commands on a fresh Debian machine with Python 3.11: `make demo` and `make test`.
+# Each does all its own set-up. EXTRAS=openai-whisper tests the optional speech engine as well.
+
+PYTHON ?= python3
+EXTRAS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+# of the demo: a real archive; of the tests: peers and validators too
+DEMO_PACKAGES := python3-venv orthanc orthanc-dicomweb orthanc-gdcm
+TEST_PACKAGES := $(DEMO_PACKAGES) dcmtk dicom3tools pixelmed-apps postgresql espeak-ng flite
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+comma := ,
+
+.PHONY: help demo test lint serve models clean system-demo system-test
+
+help:
+	@echo "make demo    the main job on a real study, from nothing (SERVE=1 keeps the web page open)"
+	@echo "make test    lint, types, and every test"
+	@echo "make lint    ruff, mypy, import-linter"
+	@echo "make serve   the DICOM node and the web API"
+	@echo "make clean   remove the environment and what the demo made"
+
+demo: system-demo $(VENV)/.base
+	$(BIN)/radcopilot demo $(if $(SERVE),--serve)
+
+test: system-test $(VENV)/.dev models lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+models: $(VENV)/.base
+	$(BIN)/radcopilot models install default sample-study
+
+serve: $(VENV)/.base
+	$(BIN)/radcopilot models install default
+	$(BIN)/radcopilot serve
+
+clean:
+	rm -rf $(VENV) demo-output
+
+$(VENV)/.base: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.base
+	$(if $(EXTRAS),$(PIP) torch==2.13.0)
+	$(PIP) --editable '.[dev$(if $(EXTRAS),$(comma)$(EXTRAS))]'
+	touch $@
+
+system-demo:
+	@sh .ci/system-packages $(DEMO_PACKAGES)
+
+system-test:
+	@sh .ci/system-packages $(TEST_PACKAGES)

@@ -1,0 +1,346 @@
+"""One command on one series: mask, measurements, SEG, SR and draft, nothing sent."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from pydicom.dataset import Dataset
+
+from copilot.planner import RulePlanner, makes_masks
+from copilot.reviewer import RuleReviewer, reviewed
+from dicom_node.context import study_context
+from dicom_node.equipment import MANUFACTURER, MODEL_NAME, device_uid, software_version
+from dicom_node.files import headers, write_dataset, write_whole
+from dicom_node.seg_writer import SegWriter
+from dicom_node.volumes import load_series
+from domain.command import Command, MeasureCommand, SegmentCommand
+from domain.concepts import Concept, ConceptTable, Window
+from domain.errors import CannotDoError, InputError
+from domain.measurement import Finding
+from domain.ports import Progress, Segmenter, UidSource
+from domain.prompt import Box, Point, Prompt
+from domain.report import ReportDraft
+from domain.segment import Segment
+from domain.uids import InstanceUID
+from domain.volume import Volume
+from reporting.draft import DraftRenderer, draft_report
+from reporting.findings import Tracking, located, measured
+from reporting.pictures import View, outline_png
+from reporting.sr import SrAuthor, measurement_report
+
+_CT_WINDOW: Final = Window(center=40.0, width=400.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hints:
+    """What was pointed at, with the command."""
+
+    boxes: tuple[Box, ...] = ()
+    points: tuple[Point, ...] = ()
+    slice_range: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marked:
+    """A segment with its concept and the finding made of it."""
+
+    segment: Segment
+    concept: Concept | None
+    finding: Finding
+    picture: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """Everything a command led to; datasets are None where no mask was made."""
+
+    command: Command
+    engine: str
+    volume: Volume | None
+    marked: tuple[Marked, ...] = ()
+    refusals: tuple[str, ...] = ()
+    absences: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    segmentation: Dataset | None = None
+    report: Dataset | None = None
+    draft: ReportDraft | None = None
+    markdown: str = ""
+    html: str = ""
+    timings_s: Mapping[str, float] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> dict[str, Path]:
+        """Write what there is and return the files by kind, absolute."""
+        folder = folder.resolve()
+        written: dict[str, Path] = {}
+        if self.segmentation is not None:
+            written["seg"] = write_dataset(self.segmentation, folder / "seg.dcm")
+        if self.report is not None:
+            written["sr"] = write_dataset(self.report, folder / "sr.dcm")
+        if self.draft is not None:
+            write_whole(folder / "draft.md", self.markdown.encode())
+            write_whole(folder / "draft.html", self.html.encode())
+            written |= {"draft_md": folder / "draft.md", "draft_html": folder / "draft.html"}
+        for number, marked in enumerate(self.marked, start=1):
+            path = folder / f"outline_{number}.png"
+            write_whole(path, marked.picture)
+            written[f"outline_{number}"] = path
+        return written
+
+
+class Analyst:
+    """Runs commands that make masks; knows no network and no page."""
+
+    def __init__(
+        self,
+        *,
+        concepts: ConceptTable,
+        engines: Mapping[str, Segmenter],
+        default_engine: str,
+        renderer: DraftRenderer,
+        uids: UidSource,
+    ) -> None:
+        self._concepts = concepts
+        self._engines = engines
+        self._default_engine = default_engine
+        self._renderer = renderer
+        self._uids = uids
+        self._reviewer = RuleReviewer(concepts)
+        self._planner = RulePlanner()
+
+    def engine(self, name: str | None) -> tuple[str, Segmenter]:
+        """Return an engine by name, or the default one.
+
+        Raises
+        ------
+        InputError
+            For a name that is not installed.
+        """
+        wanted = name or self._default_engine
+        if wanted not in self._engines:
+            raise InputError(
+                f"no engine is called {wanted!r}: installed are {', '.join(sorted(self._engines))}"
+            )
+        return wanted, self._engines[wanted]
+
+    def run(
+        self,
+        files: Sequence[Path],
+        command: Command,
+        hints: Hints,
+        progress: Progress,
+        engine: str | None = None,
+    ) -> Analysis:
+        """Return what the command leads to on the series of these files.
+
+        A command that only acts on the page, and a question back, come out as they are.
+
+        Raises
+        ------
+        InputError
+            For files, hints or an engine's name that cannot be used.
+        ModelMissingError
+            If the engine's weights are not installed.
+        """
+        name, segmenter = self.engine(engine)
+        if not makes_masks(self._planner.plan(command)):
+            return Analysis(
+                command=command,
+                engine=name,
+                volume=None,
+                warnings=("this command acts on the open study of the page: nothing to do here",),
+            )
+        clock = _Stopwatch()
+        with clock.timed("load"):
+            volume = load_series(files, progress)
+        outcome = _Outcome()
+        with clock.timed("segment"):
+            for prompt in self._prompts(command, hints, volume, outcome):
+                self._segment(segmenter, volume, prompt, progress, outcome)
+        return self._written(
+            command=command,
+            engine=name,
+            volume=volume,
+            files=files,
+            outcome=outcome,
+            clock=clock,
+        )
+
+    def _prompts(
+        self, command: Command, hints: Hints, volume: Volume, outcome: "_Outcome"
+    ) -> Iterator[Prompt]:
+        if isinstance(command, SegmentCommand):
+            concepts: tuple[str | None, ...] = command.concept
+            side = command.side.value if command.side else None
+        else:
+            assert isinstance(command, MeasureCommand)
+            concepts, side = (command.concept,), None
+            if not hints.boxes and not hints.points:
+                outcome.refusals.append(
+                    "nothing is selected to be measured: draw a box round it or click on it"
+                )
+                return
+        if len(concepts) > 1 and (hints.boxes or hints.points):
+            raise InputError(
+                f"one box cannot show {' and '.join(str(c) for c in concepts)}: name one at a time"
+            )
+        for concept in concepts:
+            prompt = Prompt(
+                concept=concept,
+                side=side,
+                boxes=hints.boxes,
+                points=hints.points,
+                slice_range=hints.slice_range,
+            )
+            prompt.check_inside(volume.grid.shape)
+            yield prompt
+
+    def _segment(
+        self,
+        segmenter: Segmenter,
+        volume: Volume,
+        prompt: Prompt,
+        progress: Progress,
+        outcome: "_Outcome",
+    ) -> None:
+        reason = segmenter.supports(volume, prompt)
+        if reason is not None:
+            outcome.refusals.append(reason)
+            return
+        try:
+            with segmenter.open(volume) as session:
+                for segment in session.segment([prompt], progress):
+                    if segment.absent_reason is not None:
+                        outcome.absences.append(
+                            f"{segment.concept or 'lesion'}: not found ({segment.absent_reason})"
+                        )
+                        continue
+                    warnings = self._reviewer.review(volume, prompt, segment)
+                    outcome.segments.append(reviewed(segment, volume, warnings))
+        except CannotDoError as error:
+            outcome.refusals.append(str(error))
+
+    def _written(
+        self,
+        *,
+        command: Command,
+        engine: str,
+        volume: Volume,
+        files: Sequence[Path],
+        outcome: "_Outcome",
+        clock: "_Stopwatch",
+    ) -> Analysis:
+        with clock.timed("measure"):
+            marked = self._measured(volume, outcome.segments, command)
+        seg, report = None, None
+        with clock.timed("write"):
+            if marked:
+                seg, report, marked = self._objects(volume, marked, files)
+        draft, markdown, html = None, "", ""
+        if marked or outcome.absences:
+            context = study_context(headers(files[:1])[0], volume)
+            draft = draft_report(context, [m.finding for m in marked], outcome.absences)
+            markdown = self._renderer.markdown(draft)
+            html = self._renderer.html(draft, {m.finding.tracking_id: m.picture for m in marked})
+        return Analysis(
+            command=command,
+            engine=engine,
+            volume=volume,
+            marked=tuple(marked),
+            refusals=tuple(outcome.refusals),
+            absences=tuple(outcome.absences),
+            warnings=tuple(
+                dict.fromkeys(warning for m in marked for warning in m.finding.warnings)
+            ),
+            segmentation=seg,
+            report=report,
+            draft=draft,
+            markdown=markdown,
+            html=html,
+            timings_s=clock.seconds,
+        )
+
+    def _measured(
+        self, volume: Volume, segments: Sequence[Segment], command: Command
+    ) -> list[Marked]:
+        asked = command.measures if isinstance(command, SegmentCommand | MeasureCommand) else ()
+        marked: list[Marked] = []
+        for number, segment in enumerate(segments, start=1):
+            concept = self._concepts.find(segment.concept) if segment.concept else None
+            tracking = Tracking(
+                tracking_id=f"Finding {number}",
+                tracking_uid=self._uids.new_uid(),
+                segment_number=number,
+            )
+            finding = measured(volume, segment, concept, tracking, asked)
+            marked.append(
+                Marked(
+                    segment=segment,
+                    concept=concept,
+                    finding=finding,
+                    picture=_picture(volume, segment, concept, finding),
+                )
+            )
+        return marked
+
+    def _objects(
+        self, volume: Volume, marked: Sequence[Marked], files: Sequence[Path]
+    ) -> tuple[Dataset, Dataset, list[Marked]]:
+        seg = SegWriter(self._uids).build(
+            volume,
+            [(m.segment, m.concept, m.finding.tracking_id, m.finding.tracking_uid) for m in marked],
+            files,
+        )
+        uid = InstanceUID(str(seg.SOPInstanceUID))
+        placed = [
+            Marked(
+                segment=m.segment,
+                concept=m.concept,
+                finding=located(m.finding, uid),
+                picture=m.picture,
+            )
+            for m in marked
+        ]
+        author = SrAuthor(
+            manufacturer=MANUFACTURER,
+            model_name=MODEL_NAME,
+            version=software_version(),
+            device_uid=device_uid(marked[0].segment.provenance),
+        )
+        findings = [m.finding for m in placed]
+        report = measurement_report(findings, seg, headers(files), author, self._uids)
+        return seg, report, placed
+
+
+@dataclass(kw_only=True)
+class _Outcome:
+    segments: list[Segment] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    absences: list[str] = field(default_factory=list)
+
+
+class _Stopwatch:
+    """Seconds by step."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[step] = round(time.perf_counter() - start, 3)
+
+
+def _picture(volume: Volume, segment: Segment, concept: Concept | None, finding: Finding) -> bytes:
+    window = None
+    if volume.modality == "CT":
+        window = concept.window if concept and concept.window else _CT_WINDOW
+    key_slice = finding.evidence.key_slice_index
+    caption = (finding.tracking_id, f"image {key_slice + 1} of {volume.grid.shape[0]}")
+    view = View(slice_index=key_slice, window=window, caption=caption)
+    return outline_png(volume, segment.mask, view)

@@ -1,0 +1,144 @@
+"""The FastAPI application: studies, commands, the yes, and the health of the node.
+
+Handlers are plain functions: FastAPI runs them in threads, since everything below them blocks.
+"""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI, HTTPException, Request, UploadFile
+from fastapi.responses import FileResponse, JSONResponse
+
+from copilot.api.bodies import CommandBody
+from copilot.desk import Desk
+from dicom_node.index import StudySummary
+from domain.errors import (
+    CannotDoError,
+    InputError,
+    ModelMissingError,
+    PeerError,
+    RadcopilotError,
+)
+from domain.uids import SeriesUID
+
+ACTOR: Final = "local user"
+_MOST_LISTED: Final = 200
+_LARGEST_RECORDING: Final = 20_000_000
+_FILES: Final = {
+    "seg.dcm": "application/dicom",
+    "sr.dcm": "application/dicom",
+    "draft.md": "text/markdown",
+    "draft.html": "text/html",
+    "outline_1.png": "image/png",
+}
+
+Health = Callable[[], dict[str, Any]]
+Studies = Callable[[], tuple[StudySummary, ...]]
+Transcribe = Callable[[Path], dict[str, Any]]
+
+
+def make_app(
+    desk: Desk, studies: Studies, health: Health, transcribe: Transcribe, version: str
+) -> FastAPI:
+    """Return the application; its OpenAPI page is at ``/docs``."""
+    app = FastAPI(title="radcopilot", version=version, redoc_url=None)
+    app.exception_handler(RadcopilotError)(_answer_error)
+    app.include_router(_station(studies, health, transcribe))
+    app.include_router(_commands(desk))
+    app.include_router(_decisions(desk))
+    return app
+
+
+def _station(studies: Studies, health: Health, transcribe: Transcribe) -> APIRouter:
+    router = APIRouter(tags=["station"])
+
+    @router.get("/health")
+    def get_health() -> dict[str, Any]:
+        """Say whether node, store and models are ready."""
+        return health()
+
+    @router.get("/api/studies")
+    def get_studies() -> list[dict[str, Any]]:
+        """List stored studies with their series, newest first."""
+        return [asdict(study) for study in studies()]
+
+    @router.post("/api/transcriptions")
+    def post_transcription(recording: UploadFile) -> dict[str, Any]:
+        """Recognise a recording (WAV or FLAC); it is not kept."""
+        content = recording.file.read(_LARGEST_RECORDING + 1)
+        if len(content) > _LARGEST_RECORDING:
+            raise HTTPException(413, f"recordings may have {_LARGEST_RECORDING} bytes at most")
+        with tempfile.NamedTemporaryFile(suffix=".wav") as aside:
+            aside.write(content)
+            aside.flush()
+            return transcribe(Path(aside.name))
+
+    return router
+
+
+def _commands(desk: Desk) -> APIRouter:
+    router = APIRouter(prefix="/api/commands", tags=["commands"])
+
+    @router.post("", status_code=201)
+    def post_command(body: CommandBody) -> dict[str, Any]:
+        """Do what a sentence says on a stored series; the result waits for a yes."""
+        series = SeriesUID(body.series_instance_uid)
+        return desk.command(series, body.text, body.hints(), ACTOR, body.engine).printed()
+
+    @router.get("")
+    def get_commands() -> list[dict[str, Any]]:
+        """List what was asked and what came of it, newest first."""
+        return [result.printed() for result in desk.results.all(_MOST_LISTED)]
+
+    @router.get("/{identity}")
+    def get_command(identity: str) -> dict[str, Any]:
+        """Return one result."""
+        return desk.results.get(identity).printed()
+
+    @router.get("/{identity}/{filename}")
+    def get_file(identity: str, filename: str) -> FileResponse:
+        """Return a file of a result: seg.dcm, sr.dcm, draft.md, draft.html, outline_1.png."""
+        path = desk.results.folder(identity) / filename
+        if filename not in _FILES or not path.is_file():
+            raise HTTPException(404, f"result {identity} has no file {filename}")
+        return FileResponse(path, media_type=_FILES[filename])
+
+    return router
+
+
+def _decisions(desk: Desk) -> APIRouter:
+    router = APIRouter(prefix="/api/commands/{identity}", tags=["decisions"])
+
+    @router.post("/accept")
+    def post_accept(identity: str) -> dict[str, Any]:
+        """Record the radiologist's yes."""
+        return desk.accept(identity, ACTOR).printed()
+
+    @router.post("/reject")
+    def post_reject(identity: str) -> dict[str, Any]:
+        """Record the radiologist's no."""
+        return desk.reject(identity, ACTOR).printed()
+
+    @router.post("/send")
+    def post_send(identity: str) -> dict[str, Any]:
+        """Send an accepted result to the configured peers."""
+        result, answers = desk.send(identity, ACTOR)
+        return {**result.printed(), "peers": answers}
+
+    return router
+
+
+def _answer_error(_request: Request, error: Exception) -> JSONResponse:
+    match error:
+        case InputError() | CannotDoError():
+            status = 422
+        case PeerError():
+            status = 502
+        case ModelMissingError():
+            status = 503
+        case _:
+            status = 500
+    return JSONResponse({"error": type(error).__name__, "detail": str(error)}, status)

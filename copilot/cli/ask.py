@@ -1,0 +1,97 @@
+"""``radcopilot ask``: one command on a folder of DICOM files, no server."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from copilot.analysis import Analysis, Hints
+from copilot.cli.console import (
+    complain,
+    emit,
+    house,
+    parsed_box,
+    parsed_point,
+    parsed_range,
+    progress_bar,
+    say,
+)
+from copilot.printing import printed_analysis
+from copilot.understanding import understood
+from dicom_node.files import dicom_files, one_series
+from domain.command import QuestionCommand
+from domain.errors import CannotDoError, InputError
+from domain.uids import SeriesUID
+from reporting.wording import described
+
+
+def ask(
+    path: Annotated[Path, typer.Argument(help="A DICOM file, or a folder with one image series.")],
+    sentence: Annotated[str, typer.Argument(help='What to do: "segment the lung lesion".')],
+    *,
+    box: Annotated[
+        list[str] | None,
+        typer.Option(help="SLICE,ROW0,COL0,ROW1,COL1, zero-based, half-open; may be repeated."),
+    ] = None,
+    point: Annotated[
+        list[str] | None, typer.Option(help="SLICE,ROW,COL, zero-based; may be repeated.")
+    ] = None,
+    slices: Annotated[
+        str | None, typer.Option(help="A:B, slices it may extend over, zero-based, half-open.")
+    ] = None,
+    prior: Annotated[Path | None, typer.Option(help="Folder of the prior study.")] = None,
+    engine: Annotated[str | None, typer.Option(help="Engine; the settings' when left out.")] = None,
+    series: Annotated[
+        str | None, typer.Option(help="Series Instance UID, where the folder holds several.")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder for SEG, SR and draft.")] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    config: Annotated[Path | None, typer.Option(help="Settings of the site.")] = None,
+) -> None:
+    """Do what a sentence says on a DICOM series and write SEG, SR and draft."""
+    if prior is not None:
+        raise CannotDoError(
+            "comparison with a prior is not built yet: ask without --prior, and measure the prior "
+            "on its own"
+        )
+    home = house(config)
+    command = understood(home.grammar, sentence)
+    hints = Hints(
+        boxes=tuple(parsed_box(each) for each in box or ()),
+        points=tuple(parsed_point(each) for each in point or ()),
+        slice_range=parsed_range(slices) if slices else None,
+    )
+    _check_output(output)
+    files = one_series(dicom_files(path), SeriesUID(series) if series else None)
+    with progress_bar() as progress:
+        analysis = home.analyst.run(files, command, hints, progress, engine)
+    written = analysis.write(output)
+    document = printed_analysis(analysis, written, sentence)
+    if as_json:
+        emit(document)
+    else:
+        _tell(analysis, document)
+    if analysis.refusals and not analysis.marked:
+        raise CannotDoError("; ".join(analysis.refusals))
+    for refusal in analysis.refusals:
+        complain(refusal)
+
+
+def _tell(analysis: Analysis, document: dict[str, Any]) -> None:
+    if isinstance(analysis.command, QuestionCommand):
+        say(analysis.command.text)
+        for choice in analysis.command.choices:
+            say(f"  - {choice}")
+    for marked in analysis.marked:
+        say(described(marked.finding)[0])
+    for absence in analysis.absences:
+        say(absence)
+    for warning in analysis.warnings:
+        say(f"Note: {warning}")
+    for kind, file in document["files"].items():
+        say(f"{kind}: {file}")
+
+
+def _check_output(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--output {folder} is a file: give a folder")

@@ -1,0 +1,60 @@
+"""The ``radcopilot`` command: errors are one line with the remedy, and the exit status tells."""
+
+import sys
+from typing import Final
+
+import click
+import typer
+
+from copilot.cli.ask import ask
+from copilot.cli.console import complain
+from copilot.cli.demo import demo
+from copilot.cli.measure import measure
+from copilot.cli.models import app as models_app
+from copilot.cli.records import audit_app, studies
+from copilot.cli.serve import check, serve
+from copilot.cli.transcribe import transcribe
+from domain.errors import CannotDoError, InputError, RadcopilotError
+
+FAILED: Final = 1
+BAD_INPUT: Final = 2
+INTERRUPTED: Final = 130
+
+app = typer.Typer(
+    name="radcopilot",
+    help="The copilot at a radiologist's reading station.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (demo, serve, check, ask, transcribe, measure, studies):
+    app.command()(command)
+app.add_typer(models_app, name="models")
+app.add_typer(audit_app, name="audit")
+
+
+def main() -> None:
+    """Run the command line and end the process with its status."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and return its exit status."""
+    try:
+        status = typer.main.get_command(app).main(
+            arguments, prog_name="radcopilot", standalone_mode=False
+        )
+    except click.exceptions.NoArgsIsHelpError:
+        return BAD_INPUT
+    except click.ClickException as error:
+        complain(error.format_message())
+        return BAD_INPUT
+    except (InputError, CannotDoError) as error:
+        complain(str(error))
+        return BAD_INPUT
+    except RadcopilotError as error:
+        complain(str(error))
+        return FAILED
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    return status if isinstance(status, int) else 0

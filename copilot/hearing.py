@@ -1,0 +1,50 @@
+"""A recording to text and command, as the command line and the web API both answer it."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from copilot.intent.interpretation import interpret
+from domain.command import as_json
+from domain.ports import Grammar, Transcriber
+from voice.audio import read_utterance
+
+
+def heard(recording: Path, transcriber: Transcriber, grammar: Grammar) -> dict[str, Any]:
+    """Return text, words, the command meant, and timings, as plain JSON values.
+
+    Raises
+    ------
+    AudioError
+        If the file is no recording, or holds no speech.
+    ModelMissingError
+        If the speech engine's weights are not installed.
+    """
+    start = time.perf_counter()
+    utterance = read_utterance(recording)
+    read = time.perf_counter()
+    transcript = transcriber.transcribe(utterance, grammar)
+    recognised = time.perf_counter()
+    return {
+        "text": transcript.text,
+        "raw_text": transcript.raw_text,
+        "command": as_json(interpret(transcript, grammar)),
+        "words": [
+            {
+                "text": word.text,
+                "start_s": word.start_s,
+                "end_s": word.end_s,
+                "probability": word.probability,
+            }
+            for word in transcript.words
+        ],
+        "rivals": list(transcript.rivals),
+        "repairs": list(transcript.repairs),
+        "confidence": transcript.confidence,
+        "engine": transcript.engine,
+        "duration_s": round(utterance.duration_s, 3),
+        "timings_s": {
+            "read": round(read - start, 3),
+            "recognise": round(recognised - read, 3),
+        },
+    }

@@ -1,0 +1,1 @@
+"""Weights and sample studies: pinned registry packages, checked, installed once, offline after."""

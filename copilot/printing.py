@@ -1,0 +1,124 @@
+"""Results as plain JSON values: what ``--json`` prints and the web API returns."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from copilot.analysis import Analysis, Marked
+from domain.codes import (
+    ATTENUATION,
+    LONG_AXIS,
+    MAXIMUM,
+    MEAN,
+    MINIMUM,
+    SHORT_AXIS,
+    STANDARD_DEVIATION,
+    SUV_BODY_WEIGHT_VALUE,
+    VOLUME,
+)
+from domain.command import as_json
+from domain.measurement import Finding, Measurement
+from domain.segment import Provenance
+
+_NAMES: Final = {
+    VOLUME: "volume",
+    LONG_AXIS: "long_axis",
+    SHORT_AXIS: "short_axis",
+    ATTENUATION: "attenuation",
+    SUV_BODY_WEIGHT_VALUE: "suv",
+}
+_STATISTICS: Final = {
+    MEAN: "mean",
+    STANDARD_DEVIATION: "standard_deviation",
+    MINIMUM: "minimum",
+    MAXIMUM: "maximum",
+}
+
+
+def measurement_name(measurement: Measurement) -> str:
+    """Return a key for programs: "volume", "long_axis", "mean_attenuation"."""
+    name = _NAMES.get(measurement.concept, measurement.concept.meaning.lower().replace(" ", "_"))
+    if measurement.derivation is None:
+        return name
+    statistic = _STATISTICS.get(measurement.derivation, measurement.derivation.value)
+    return f"{statistic}_{name}"
+
+
+def printed_measurement(measurement: Measurement, segment_number: int) -> dict[str, Any]:
+    """Return one measurement: value, unit, codes and place."""
+    printed: dict[str, Any] = {
+        "segment": segment_number,
+        "name": measurement_name(measurement),
+        "value": measurement.value,
+        "unit": measurement.unit.value,
+        "code": {
+            "value": measurement.concept.value,
+            "scheme": measurement.concept.scheme,
+            "meaning": measurement.concept.meaning,
+        },
+    }
+    if measurement.slice_index is not None:
+        printed["slice"] = measurement.slice_index
+    if measurement.points_lps_mm:
+        printed["points_lps_mm"] = [list(point) for point in measurement.points_lps_mm]
+    return printed
+
+
+def printed_measurements(finding: Finding) -> list[dict[str, Any]]:
+    """Return every measurement of a finding."""
+    number = finding.evidence.segment_number
+    return [printed_measurement(measurement, number) for measurement in finding.measurements]
+
+
+def printed_analysis(
+    analysis: Analysis, files: Mapping[str, Path], text: str | None = None
+) -> dict[str, Any]:
+    """Return the document that ``radcopilot ask --json`` prints."""
+    return {
+        "text": text,
+        "command": as_json(analysis.command),
+        "engine": analysis.engine,
+        "masks": [_mask(marked) for marked in analysis.marked],
+        "measurements": [
+            printed
+            for marked in analysis.marked
+            for printed in printed_measurements(marked.finding)
+        ],
+        "absent": list(analysis.absences),
+        "refusals": list(analysis.refusals),
+        "warnings": list(analysis.warnings),
+        "files": {kind: str(path) for kind, path in files.items()},
+        "timings_s": dict(analysis.timings_s),
+    }
+
+
+def _mask(marked: Marked) -> dict[str, Any]:
+    segment, finding = marked.segment, marked.finding
+    slices = segment.mask.slice_indices()
+    volume = finding.measurement(VOLUME)
+    return {
+        "segment": finding.evidence.segment_number,
+        "tracking_id": finding.tracking_id,
+        "tracking_uid": finding.tracking_uid,
+        "concept": segment.concept,
+        "side": segment.side,
+        "voxels": segment.mask.voxel_count,
+        "volume_ml": volume.value if volume else None,
+        "slices": [slices[0], slices[-1] + 1],
+        "key_slice": finding.evidence.key_slice_index,
+        "is_proposal": segment.is_proposal,
+        "score": segment.score,
+        "slice_profile": list(segment.slice_profile),
+        "warnings": list(finding.warnings),
+        "made_by": _made_by(segment.provenance),
+    }
+
+
+def _made_by(provenance: Provenance) -> dict[str, Any]:
+    return {
+        "engine": provenance.engine,
+        "version": provenance.version,
+        "algorithm_type": provenance.algorithm_type.value,
+        "weights_sha256": provenance.weights_sha256,
+        "prompt": provenance.prompt,
+    }

@@ -1,0 +1,114 @@
+"""The server's parts put together: node, desk and application, started and stopped as one."""
+
+import errno
+import logging
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import create_engine
+
+from copilot.api.app import make_app
+from copilot.desk import Desk
+from copilot.hearing import heard
+from copilot.models.catalog import DEFAULT
+from copilot.results import Results
+from copilot.system import SystemClock
+from copilot.wiring import House
+from dicom_node.equipment import software_version
+from domain.errors import StorageError
+
+log: Final = logging.getLogger(__name__)
+_BYTES_PER_GB: Final = 1e9
+
+
+@contextmanager
+def running_node(home: House) -> Iterator[FastAPI]:
+    """Run the DICOM node and yield the application over it; stop and settle at the end.
+
+    Raises
+    ------
+    StorageError
+        If the port is taken or the storage folder cannot be used.
+    """
+    with home.node:
+        try:
+            yield application(home)
+        finally:
+            home.node.stop()
+            home.store.close()
+
+
+def application(home: House) -> FastAPI:
+    """Return the web application of a house."""
+    engine = create_engine(home.settings.storage.database_url)
+    desk = Desk(
+        archive=home.store,
+        analyst=home.analyst,
+        grammar=home.grammar,
+        results=Results(engine, home.audit, home.settings.storage.root / "results"),
+        publishers=[(peer.ae_title, home.peer(peer)) for peer in home.settings.peers],
+        clock=SystemClock(),
+    )
+    return make_app(
+        desk,
+        home.store.index.studies,
+        lambda: health(home),
+        lambda recording: heard(recording, home.transcriber, home.grammar),
+        software_version(),
+    )
+
+
+def health(home: House) -> dict[str, Any]:
+    """Return what a monitor wants to know; no patient data."""
+    root = home.settings.storage.root
+    models = {name: home.models.is_installed(name) for name in DEFAULT}
+    return {
+        "status": "ok" if all(models.values()) else "degraded",
+        "version": software_version(),
+        "node": {"ae_title": home.settings.node.ae_title, "port": home.node.port},
+        "instances": home.store.index.count(),
+        "received": home.node.received,
+        "disk_free_gb": round(shutil.disk_usage(_existing(root)).free / _BYTES_PER_GB, 1),
+        "models": models,
+    }
+
+
+def serve_web(app: FastAPI, host: str, port: int) -> None:
+    """Answer HTTP until interrupted.
+
+    Raises
+    ------
+    StorageError
+        If the port is taken, naming the remedy.
+    """
+    listener = listening_socket(host, port)
+    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """Return a bound socket; port 0 lets the system choose."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        if error.errno in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
+            raise StorageError(
+                f"web port {host}:{port} cannot be used ({error.strerror}): stop what uses it, or "
+                "set [web] port to another"
+            ) from error
+        raise
+    return listener
+
+
+def _existing(folder: Path) -> Path:
+    while not folder.exists():
+        folder = folder.parent
+    return folder

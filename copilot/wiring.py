@@ -1,0 +1,176 @@
+"""The composition root: the one place where rooms are put together."""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from importlib import resources
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import create_engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from copilot.analysis import Analyst
+from copilot.audit import SqlAuditLog
+from copilot.concepts import load_concepts
+from copilot.intent.grammar import SpokenGrammar
+from copilot.models.install import ModelInstaller
+from copilot.settings import PeerSettings, Settings
+from copilot.system import RandomUids, SystemClock
+from dicom_node.commitment import CommitmentDesk
+from dicom_node.index import Index
+from dicom_node.scp import DicomNode, NodeAddress
+from dicom_node.scu import DicomPeer, Peer
+from dicom_node.store import Store
+from domain.concepts import ConceptTable
+from domain.errors import SettingsError, StorageError
+from domain.ports import EngineContext, Progress, Segmenter, Transcriber
+from reporting.draft import DraftRenderer
+from segmentation.litemedsam.convert import build_onnx
+from voice.lexicon import load_lexicon
+from voice.whisper_ct2 import WhisperCt2
+
+ENGINE_ENTRY_POINTS: Final = "radcopilot.segmenters"
+WHISPER: Final = "whisper-base"
+
+
+class House:
+    """Builds each part of the house when it is first asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def concepts(self) -> ConceptTable:
+        """The concept table."""
+        return load_concepts()
+
+    @cached_property
+    def uids(self) -> RandomUids:
+        """Source of new UIDs."""
+        return RandomUids(self.settings.objects.uid_root)
+
+    @cached_property
+    def models(self) -> ModelInstaller:
+        """Installer of weights and sample studies."""
+        return ModelInstaller(self.settings.storage.models, {"litemedsam": _build_litemedsam})
+
+    @cached_property
+    def grammar(self) -> SpokenGrammar:
+        """The sentences that are understood."""
+        return SpokenGrammar(self.concepts)
+
+    @cached_property
+    def transcriber(self) -> Transcriber:
+        """The speech engine the settings name.
+
+        Raises
+        ------
+        SettingsError
+            If it needs an extra that is not installed.
+        """
+        speech = self.settings.speech
+        lexicon = load_lexicon(_shipped_path("lexicon.toml"))
+        folder = self.models.folder(WHISPER)
+        if speech.engine == "whisper-ct2":
+            return WhisperCt2(folder, lexicon, speech.threads)
+        try:
+            from voice.whisper_torch import WhisperTorch  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise SettingsError(
+                "speech.engine = 'openai-whisper' needs the extra of that name: "
+                "pip install 'radcopilot[openai-whisper]'"
+            ) from error
+        return WhisperTorch(folder, lexicon, speech.threads)
+
+    @cached_property
+    def engines(self) -> Mapping[str, Segmenter]:
+        """Every installed segmenter, by name; weights load at first use."""
+        context = EngineContext(
+            models_folder=self.settings.storage.models,
+            concepts=self.concepts,
+            threads=self.settings.segmentation.threads,
+        )
+        factories: dict[str, Callable[[EngineContext], Segmenter]] = {
+            found.name: found.load() for found in entry_points(group=ENGINE_ENTRY_POINTS)
+        }
+        return {name: factory(context) for name, factory in factories.items()}
+
+    @cached_property
+    def renderer(self) -> DraftRenderer:
+        """The draft's templates."""
+        return DraftRenderer(_shipped("templates/draft.md.j2"), _shipped("templates/draft.html.j2"))
+
+    @cached_property
+    def analyst(self) -> Analyst:
+        """Runs commands on files."""
+        return Analyst(
+            concepts=self.concepts,
+            engines=self.engines,
+            default_engine=self.settings.segmentation.engine,
+            renderer=self.renderer,
+            uids=self.uids,
+        )
+
+    @cached_property
+    def audit(self) -> SqlAuditLog:
+        """The audit trail."""
+        self._make_root()
+        try:
+            return SqlAuditLog(create_engine(self.settings.storage.database_url), SystemClock())
+        except SQLAlchemyError as error:
+            raise StorageError(
+                f"the database {self.settings.storage.database_url!r} cannot be opened: "
+                f"{str(getattr(error, 'orig', None) or error).splitlines()[0]}"
+            ) from error
+
+    @cached_property
+    def store(self) -> Store:
+        """Received instances."""
+        self._make_root()
+        return Store(self.settings.storage.root, Index(self.settings.storage.database_url))
+
+    @cached_property
+    def commitments(self) -> CommitmentDesk:
+        """Where answers to storage commitment requests arrive."""
+        return CommitmentDesk()
+
+    @cached_property
+    def node(self) -> DicomNode:
+        """Our DICOM node, not yet listening."""
+        node = self.settings.node
+        address = NodeAddress(
+            ae_title=node.ae_title,
+            host=node.host,
+            port=node.port,
+            idle_timeout_s=node.idle_timeout_s,
+            most_associations=node.most_associations,
+        )
+        return DicomNode(address, self.store, self.commitments)
+
+    def peer(self, settings: PeerSettings) -> DicomPeer:
+        """Return a peer we call."""
+        return DicomPeer(
+            self.settings.node.ae_title, Peer(**settings.model_dump()), self.commitments
+        )
+
+    def _make_root(self) -> None:
+        try:
+            self.settings.storage.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"storage folder {self.settings.storage.root} cannot be made ({error.strerror}): "
+                "set [storage] folder to one that can be written"
+            ) from error
+
+
+def _build_litemedsam(members: Path, built: Path, progress: Progress) -> None:
+    build_onnx(members / "lite_medsam.pth", built, progress)
+
+
+def _shipped(name: str) -> str:
+    return resources.files("configs").joinpath(name).read_text(encoding="utf-8")
+
+
+def _shipped_path(name: str) -> Path:
+    return Path(str(resources.files("configs").joinpath(name)))

@@ -1,0 +1,93 @@
+import errno
+import os
+
+import pydicom
+import pytest
+
+from dicom_node.index import Index
+from dicom_node.store import Store
+from domain.errors import InputError, StorageError
+from domain.uids import InstanceUID, SeriesUID, StudyUID
+from tests.phantoms import ct, ellipsoid, grid, series
+
+
+@pytest.fixture
+def files(tmp_path):
+    on = grid()
+    return series(tmp_path / "series", ct(on, ellipsoid(on, (6.0, 5.0, 4.0))))
+
+
+def uid_of(path):
+    return InstanceUID(str(pydicom.dcmread(path).SOPInstanceUID))
+
+
+def keep_all(store, files):
+    for path in files:
+        store.keep(uid_of(path), path.read_bytes())
+
+
+def test_kept_files_are_found_by_series_and_study(store, files):
+    keep_all(store, files)
+    header = pydicom.dcmread(files[0])
+    found = store.instance_paths(SeriesUID(header.SeriesInstanceUID))
+    assert [path.read_bytes() for path in found] == [path.read_bytes() for path in files]
+    assert store.series_of(StudyUID(header.StudyInstanceUID)) == (header.SeriesInstanceUID,)
+    assert store.series_of(StudyUID("1.2.3")) == ()
+
+
+def test_a_resend_changes_nothing(store, files):
+    keep_all(store, files)
+    assert not store.keep(uid_of(files[0]), files[0].read_bytes())
+    store.settle()
+    assert store.index.count() == len(files)
+
+
+def test_another_object_under_a_known_uid_never_replaces_the_first(store, files, tmp_path):
+    keep_all(store, files)
+    first = files[0].read_bytes()
+    assert not store.keep(uid_of(files[0]), first + b"\0\0")
+    assert store.path_of(uid_of(files[0])).read_bytes() == first
+    assert len(list((tmp_path / "store" / "quarantine").iterdir())) == 1
+
+
+def test_garbage_is_kept_aside_and_the_rest_goes_on(store, files, tmp_path):
+    store.keep(InstanceUID("1.2.3"), b"no DICOM at all")
+    keep_all(store, files)
+    store.settle()
+    assert store.index.count() == len(files)
+    assert (tmp_path / "store" / "quarantine" / "1.2.3.dcm").read_bytes() == b"no DICOM at all"
+
+
+def test_a_uid_cannot_name_a_file_outside(store):
+    with pytest.raises(InputError):
+        store.keep(InstanceUID("../../1.2"), b"x")
+
+
+def test_what_a_crash_left_unindexed_is_found_at_the_next_start(files, tmp_path):
+    folder = tmp_path / "s"
+    first = Store(folder, Index(f"sqlite:///{tmp_path / 'a.db'}"))
+    keep_all(first, files)
+    first.close()
+    (next((folder / "instances").iterdir()) / ".half.part").write_bytes(b"half a file")
+    again = Store(folder, Index(f"sqlite:///{tmp_path / 'b.db'}"))
+    again.settle()
+    assert again.index.count() == len(files)
+    assert not list(folder.rglob("*.part"))
+    again.close()
+
+
+def test_a_full_disk_is_said_and_leaves_nothing_half_written(store, files, tmp_path, monkeypatch):
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(StorageError, match="No space left"):
+        store.keep(uid_of(files[0]), files[0].read_bytes())
+    monkeypatch.undo()
+    assert not [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
+    assert store.keep(uid_of(files[0]), files[0].read_bytes())
+
+
+def test_an_index_that_cannot_be_opened_is_named(tmp_path):
+    with pytest.raises(StorageError, match="cannot be opened"):
+        Index(f"sqlite:///{tmp_path / 'nowhere' / 'index.db'}")
