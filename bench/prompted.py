@@ -99,8 +99,8 @@ def _row(name: str, scores: Iterable[Score]) -> str:
 
 def measure(engine: Segmenter, cases: list[Case]) -> None:
     """Print one table."""
-    print(f"{'':34} {'ours':>21}   {'ellipsoid':>14}")  # noqa: T201
-    print(  # noqa: T201
+    print(f"{'':34} {'ours':>21}   {'ellipsoid':>14}")
+    print(
         f"{'lesion, box':34} {'Dice':>6} {'least':>6} {'volume':>7}   {'Dice':>6} {'volume':>7}"
         f"   {'CPU s':>6}   engine"
     )
@@ -108,18 +108,18 @@ def measure(engine: Segmenter, cases: list[Case]) -> None:
     for case in cases:
         box = case.tight_box()
         tight.append(scored(engine, case, box))
-        print(_row(f"{case.name}, tight", tight[-1:]))  # noqa: T201
+        print(_row(f"{case.name}, tight", tight[-1:]))
         random = np.random.default_rng(20)
         shape = case.volume.grid.shape
         boxes = [jittered(box, shape, random) for _ in range(_JITTERS)]
         loose += [scored(engine, case, each) for each in boxes]
-        print(_row(f"{case.name}, jittered x{_JITTERS}", loose[-_JITTERS:]))  # noqa: T201
+        print(_row(f"{case.name}, jittered x{_JITTERS}", loose[-_JITTERS:]))
         index = other_slice(case)
         if index is not None:
             moved = scored(engine, case, case.tight_box(index))
-            print(_row(f"{case.name}, on slice {index}", [moved]))  # noqa: T201
-    print(_row("mean, tight", tight))  # noqa: T201
-    print(_row("mean, jittered", loose))  # noqa: T201
+            print(_row(f"{case.name}, on slice {index}", [moved]))
+    print(_row("mean, tight", tight))
+    print(_row("mean, jittered", loose))
 
 
 def main() -> int:

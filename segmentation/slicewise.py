@@ -36,9 +36,10 @@ PROPOSED_RANGE: Final = (
 )
 PROPOSED_BOX: Final = "outlined from a click: confirm the outline, or draw a box"
 
-# Boxes grow by 10 % of their size on each side before the network sees them: trained boxes were
-# only ever shifted outward. A second, larger one steadies the answer.
-_GROWTHS: Final = (1.2, 1.4)
+# The network's boxes are grown: in training they were only ever shifted outward. The mean of 5 %
+# and 12.5 % on each side held best for tight, jittered and displaced boxes together; 10 % and 20 %
+# gave the same Dice on the key slice and a fifth too much volume.
+_GROWTHS: Final = (1.1, 1.25)
 _CROP_BELOW_PX: Final = 16
 _CROP_SIZE: Final = 2.5
 _LEAST_CROP_PX: Final = 32

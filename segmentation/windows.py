@@ -14,7 +14,9 @@ LUNG_WINDOW: Final = Window(center=-600, width=1500)
 SOFT_TISSUE_WINDOW: Final = Window(center=40, width=400)
 
 AIR_BELOW_HU: Final = -500.0
-_EMPTY_AIR_HU: Final = -930.0  # median; lung holds tissue; the air round a patient and in bowel does not
+_EMPTY_AIR_HU: Final = (
+    -930.0
+)  # median; lung holds tissue; the air round a patient and in bowel does not
 _LEAST_LUNG_PX: Final = 10
 _LUNG_SHARE: Final = 0.25
 _SURROUNDINGS: Final = 2.0

@@ -3,7 +3,6 @@
 import json
 import os
 from pathlib import Path
-from typing import Final
 
 import onnx
 
@@ -13,10 +12,7 @@ from segmentation.litemedsam.checkpoint import LITE_MEDSAM_SHA256, file_sha256, 
 from segmentation.litemedsam.decoder import build_decoder
 from segmentation.litemedsam.encoder import build_encoder
 from segmentation.litemedsam.graph import Weights
-
-ENCODER_FILE: Final = "encoder.onnx"
-DECODER_FILE: Final = "decoder.onnx"
-DESCRIPTION_FILE: Final = "network.json"
+from segmentation.litemedsam.names import DECODER_FILE, DESCRIPTION_FILE, ENCODER_FILE
 
 
 def build_onnx(checkpoint: Path, target_folder: Path, progress: Progress) -> None:

@@ -12,15 +12,16 @@ import onnx
 from numpy.typing import NDArray
 
 from segmentation.litemedsam.graph import GraphBuilder, Weights, attention_scale
+from segmentation.litemedsam.names import (
+    LABEL_BOX_START,
+    LABEL_BOX_STOP,
+    LABEL_NEGATIVE,
+    LABEL_PADDING,
+    LABEL_POSITIVE,
+)
 
 PROMPT_PREFIX: Final = "prompt_encoder"
 DECODER_PREFIX: Final = "mask_decoder"
-
-LABEL_PADDING: Final = -1
-LABEL_NEGATIVE: Final = 0
-LABEL_POSITIVE: Final = 1
-LABEL_BOX_START: Final = 2
-LABEL_BOX_STOP: Final = 3
 
 _MASK_TOKENS: Final = 4
 _LAYERS: Final = 2

@@ -9,9 +9,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.errors import ModelMissingError, UnreadableFileError
-from segmentation.litemedsam.convert import DECODER_FILE, DESCRIPTION_FILE, ENCODER_FILE
-from segmentation.litemedsam.decoder import (
+from domain.errors import DigestMismatchError, ModelMissingError, UnreadableFileError
+from segmentation.litemedsam.checkpoint import file_sha256
+from segmentation.litemedsam.names import (
+    DECODER_FILE,
+    DESCRIPTION_FILE,
+    ENCODER_FILE,
     LABEL_BOX_START,
     LABEL_BOX_STOP,
     LABEL_NEGATIVE,
@@ -25,6 +28,7 @@ INPUT_PX: Final = 256
 _MASK_PX: Final = 256
 _LEAST_SPREAD: Final = 1e-8
 _MAX_BATCH: Final = 8
+_ERRORS_ONLY: Final = 3  # of onnxruntime's log levels
 
 
 class LiteMedSam:
@@ -62,8 +66,10 @@ class LiteMedSam:
         ------
         ModelMissingError
             If they are not installed.
+        DigestMismatchError
+            If they are not the graphs that were built.
         UnreadableFileError
-            If they are there and cannot be used.
+            If they cannot be read.
         """
         with self._lock:
             if self._encoder is None:
@@ -76,27 +82,46 @@ class LiteMedSam:
                 f"LiteMedSAM is not installed in {self._folder}: "
                 "run: radcopilot models install default"
             )
+        digests = self._digests(description)
+        for name in (ENCODER_FILE, DECODER_FILE):
+            self._check(name, digests)
         import onnxruntime  # noqa: PLC0415 - capabilities are read without it
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
+        options.log_severity_level = _ERRORS_ONLY
+        providers = ["CPUExecutionProvider"]
+        self._decoder = onnxruntime.InferenceSession(
+            self._folder / DECODER_FILE, options, providers=providers
+        )
+        self._encoder = onnxruntime.InferenceSession(
+            self._folder / ENCODER_FILE, options, providers=providers
+        )
+        self._weights_sha256 = digests["weights_sha256"]
+
+    def _digests(self, description: Path) -> dict[str, str]:
+        """Return what the builder wrote down about weights and graphs."""
         try:
-            digest = json.loads(description.read_text())["weights_sha256"]
-            decoder = onnxruntime.InferenceSession(
-                self._folder / DECODER_FILE, options, providers=["CPUExecutionProvider"]
-            )
-            encoder = onnxruntime.InferenceSession(
-                self._folder / ENCODER_FILE, options, providers=["CPUExecutionProvider"]
-            )
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            entries = json.loads(description.read_text(encoding="utf-8"))
+            names = ("weights_sha256", "encoder_sha256", "decoder_sha256")
+            return {name: str(entries[name]) for name in names}
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise UnreadableFileError(
-                f"LiteMedSAM in {self._folder} cannot be loaded ({type(error).__name__}): "
+                f"{description} does not describe a network ({type(error).__name__}): "
                 "run: radcopilot models install default"
             ) from error
-        self._weights_sha256, self._decoder, self._encoder = str(digest), decoder, encoder
+
+    def _check(self, name: str, digests: dict[str, str]) -> None:
+        path = self._folder / name
+        expected = digests[f"{path.stem}_sha256"]
+        found = file_sha256(path)
+        if found != expected:
+            raise DigestMismatchError(
+                f"{path} has sha256 {found}, expected {expected}: it was truncated or changed, "
+                "run: radcopilot models install default"
+            )
 
     def embed(self, image: NDArray[np.float32]) -> Embedding:
         """Return the embedding of (rows, columns) grey levels 0..255, the window applied.

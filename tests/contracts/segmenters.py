@@ -150,7 +150,7 @@ class EllipsoidSegmenter:
         """Boxes on anything."""
         return Capabilities(name="ellipsoid", version="1.0.0", prompts=frozenset({"box"}))
 
-    def supports(self, volume: Volume, prompt: Prompt) -> str | None:
+    def supports(self, volume: Volume, prompt: Prompt) -> str | None:  # noqa: ARG002 - the port's
         """Return None when there is a positive box."""
         if any(box.positive for box in prompt.boxes):
             return None

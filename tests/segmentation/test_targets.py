@@ -1,0 +1,105 @@
+"""What a prompt points at, slice by slice."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.errors import PromptError
+from domain.prompt import Box, Point, Prompt
+from domain.volume import Mask
+from segmentation.targets import ellipsoid, target_of
+from tests.contracts.segmenters import axial_grid, ball
+
+GRID = axial_grid((20, 64, 72))
+BOX = Box.on_slice(10, (20, 40), (30, 60))
+
+
+def test_a_box_alone_proposes_a_range_as_deep_as_it_is_wide():
+    target = target_of(Prompt(boxes=(BOX,)), GRID)
+    assert not target.is_range_given
+    assert (target.start, target.stop) == (4, 17)
+    assert "proposed" in target.in_words()
+
+
+def test_the_proposed_range_ends_with_the_volume():
+    target = target_of(Prompt(boxes=(Box.on_slice(19, (20, 40), (30, 60)),)), GRID)
+    assert (target.start, target.stop) == (13, 20)
+
+
+def test_a_single_image_needs_no_range():
+    target = target_of(Prompt(boxes=(Box.on_slice(0, (2, 4), (2, 4)),)), axial_grid((1, 9, 9)))
+    assert target.is_range_given
+    assert (target.start, target.stop) == (0, 1)
+
+
+def test_a_box_over_slices_is_a_key_in_their_middle_and_gives_the_range():
+    box = Box(slice_start=5, slice_stop=12, row_start=1, row_stop=9, column_start=2, column_stop=8)
+    target = target_of(Prompt(boxes=(box,)), GRID)
+    assert target.key_slices == (8,)
+    assert (target.start, target.stop, target.is_range_given) == (5, 12, True)
+
+
+def test_boxes_on_several_slices_are_joined_linearly():
+    low = Box.on_slice(4, (10, 20), (10, 20))
+    high = Box.on_slice(8, (20, 40), (14, 28))
+    target = target_of(Prompt(boxes=(low, high), slice_range=(2, 11)), GRID)
+    between = target.expected_box(6)
+    assert (between.row_start, between.row_stop) == (15, 30)
+    assert (between.column_start, between.column_stop) == (12, 24)
+    assert target.profile(6) == 1
+    assert target.main_key == 8
+
+
+def test_beyond_the_keys_the_box_shrinks_to_the_end_of_the_range():
+    target = target_of(Prompt(boxes=(BOX,), slice_range=(5, 16)), GRID)
+    sizes = [target.expected_box(index).rows for index in range(5, 16)]
+    assert sizes[5] == 20
+    assert sizes == sizes[::-1]
+    assert sizes[:6] == sorted(sizes[:6])
+    assert sizes[0] > 0
+
+
+def test_an_earlier_mask_gives_boxes_and_range_and_a_new_box_overrides_it():
+    mask = Mask(voxels=ball(GRID, (10, 30, 36), 8) >= 0.5, grid=GRID)
+    fixed = Box.on_slice(9, (0, 5), (0, 5))
+    target = target_of(Prompt(mask=mask, boxes=(fixed,)), GRID)
+    assert target.key_slices == mask.slice_indices()
+    assert target.keys[9].row_stop == 5
+    assert target.keys[10].rows > 5
+
+
+def test_a_box_outside_the_range_is_refused_with_both():
+    with pytest.raises(PromptError, match=r"slice 10 .* 11:15"):
+        target_of(Prompt(boxes=(BOX,), slice_range=(11, 15)), GRID)
+
+
+def test_negative_boxes_alone_point_at_nothing():
+    negative = Box(
+        slice_start=1,
+        slice_stop=2,
+        row_start=0,
+        row_stop=4,
+        column_start=0,
+        column_stop=4,
+        positive=False,
+    )
+    with pytest.raises(PromptError, match="no positive box"):
+        target_of(Prompt(boxes=(negative,)), GRID)
+
+
+def test_clicks_are_kept_by_slice_and_counted_in_words():
+    clicks = (Point(slice_index=10, row=1, column=2), Point(slice_index=9, row=3, column=4))
+    target = target_of(Prompt(boxes=(BOX,), points=clicks, slice_range=(9, 12)), GRID)
+    assert set(target.points) == {9, 10}
+    assert target.in_words() == "box on slice 10, 2 clicks, slices 9 to 11"
+
+
+@given(st.integers(4, 9), st.integers(6, 20), st.integers(6, 20))
+def test_the_ellipsoid_has_an_ellipsoids_volume(half_slices, half_rows, half_columns):
+    grid = axial_grid((21, 64, 64))
+    box = Box.on_slice(10, (32 - half_rows, 32 + half_rows), (32 - half_columns, 32 + half_columns))
+    prompt = Prompt(boxes=(box,), slice_range=(10 - half_slices, 11 + half_slices))
+    mask = ellipsoid(target_of(prompt, grid), grid)
+    expected = 4 / 3 * np.pi * (half_slices + 0.5) * half_rows * half_columns
+    assert mask.voxel_count == pytest.approx(expected, rel=0.12)
