@@ -26,6 +26,7 @@ _CLOSING_MM: Final = 6.0
 _NECK_MM: Final = 9.0
 _LEAST_AIRWAY_ML: Final = 2.0
 _AIRWAY_BELOW_HU: Final = -940.0
+_AIR_ROUND_AIRWAY: Final = 0.6  # of a shell about it
 _TABLE_OPENING_MM: Final = 6.0
 
 
@@ -222,18 +223,23 @@ def _closed(voxels: NDArray[np.bool_], ball: NDArray[np.bool_]) -> NDArray[np.bo
 def _airways(
     values: NDArray[np.float32], air: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
 ) -> NDArray[np.bool_]:
-    """Return trachea and main bronchi: nearly empty air, grown back by a voxel for the wall."""
+    """Return trachea and main bronchi, grown by a voxel over their blurred edge.
+
+    Their air is nearly empty, as in emphysema; but they lie in tissue, and emphysema in lung.
+    """
     empty = (values < _AIRWAY_BELOW_HU) & air
-    labels, count = ndimage.label(empty)
-    if not count:
-        return np.zeros_like(air)
-    sizes = np.bincount(labels.ravel()).astype(np.float64)
-    sizes[0] = 0
-    voxel_ml = float(np.prod(spacing_mm)) / 1000
-    top = np.unique(labels[int(values.shape[0] * 2 / 3) :])
-    airways = [n for n in top if n and _LEAST_AIRWAY_ML < sizes[n] * voxel_ml < _LEAST_LUNG_ML]
-    chosen = np.isin(labels, airways)
-    return np.asarray(ndimage.binary_dilation(chosen) & air, dtype=np.bool_)
+    labels, _ = ndimage.label(empty)
+    sizes_ml = np.bincount(labels.ravel()) * (float(np.prod(spacing_mm)) / 1000)
+    found = np.zeros_like(air)
+    for number, place in enumerate(ndimage.find_objects(labels), start=1):
+        if not _LEAST_AIRWAY_ML < sizes_ml[number] < _LEAST_LUNG_ML:
+            continue
+        near = tuple(slice(max(0, part.start - 3), part.stop + 3) for part in place)
+        part = labels[near] == number
+        ring = ndimage.binary_dilation(part, iterations=3) & ~ndimage.binary_dilation(part)
+        if air[near][ring].mean() < _AIR_ROUND_AIRWAY:
+            found[near] |= ndimage.binary_dilation(part) & air[near]
+    return found
 
 
 def _lung_parts(

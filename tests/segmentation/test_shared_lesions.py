@@ -9,7 +9,6 @@ from domain.prompt import Prompt
 from segmentation.plugins import default
 from segmentation.targets import ellipsoid, target_of
 
-
 MOST_VOLUME_ERROR = 0.15
 
 
