@@ -1,0 +1,177 @@
+"""What independent validators say of the objects we write: no errors, and no unknown warnings."""
+
+import subprocess
+
+import numpy as np
+import pydicom
+import pytest
+
+from dicom_node.files import headers, write_dataset
+from dicom_node.seg_writer import SegWriter
+from dicom_node.volumes import load_series
+from domain.codes import LESION, MORPHOLOGICALLY_ABNORMAL, sct
+from domain.concepts import Concept
+from reporting.findings import Tracking, located, measured
+from reporting.sr import SrAuthor, measurement_report
+from tests.phantoms import UIDS, ct, ellipsoid, grid, segment, series
+
+LESION_OF_LUNG = Concept(
+    phrase="lung lesion",
+    category=MORPHOLOGICALLY_ABNORMAL,
+    code=LESION,
+    site=sct("39607008", "Lung"),
+    paired=True,
+)
+AUTHOR = SrAuthor(
+    manufacturer="radcopilot", model_name="radcopilot", version="0.1.0", device_uid=UIDS.new_uid()
+)
+KNOWN_WARNINGS = (
+    "Device UID",  # our addition to Contributing Equipment, asked for by IHE AIR
+    "Standard Extended SOP Class",  # which makes it one
+    'different code meaning ("Source Series for Segmentation")',  # the case of a word
+    "Content Item not in template",  # TID 1411 is extensible: algorithm, and ends of diameters
+)
+
+
+@pytest.fixture
+def objects(tmp_path):
+    on = grid(turn_deg=(10.0, -15.0, 5.0), spacing_mm=(3.0, 0.7, 0.8))
+    files = series(tmp_path / "series", ct(on, ellipsoid(on, (6.0, 5.0, 4.0))))
+    volume = load_series(files)
+    first = segment(ellipsoid(volume.grid, (6.0, 5.0, 4.0)), side="left")
+    second = segment(ellipsoid(volume.grid, (4.0, 3.0, 3.0), np.array([4.0, 4.0, 4.0])), None)
+    made = [
+        (each, concept, f"Finding {number}", UIDS.new_uid())
+        for number, (each, concept) in enumerate([(first, LESION_OF_LUNG), (second, None)], start=1)
+    ]
+    seg = SegWriter(UIDS).build(volume, made, files)
+    findings = [
+        located(
+            measured(
+                volume,
+                each,
+                concept,
+                Tracking(tracking_id=name, tracking_uid=uid, segment_number=number),
+            ),
+            seg.SOPInstanceUID,
+        )
+        for number, (each, concept, name, uid) in enumerate(made, start=1)
+    ]
+    sr = measurement_report(findings, seg, headers(files), AUTHOR, UIDS)
+    return (
+        write_dataset(seg, tmp_path / "seg.dcm"),
+        write_dataset(sr, tmp_path / "sr.dcm"),
+        findings,
+    )
+
+
+def complaints(text):
+    lines = [line for line in text.splitlines() if line.startswith(("Error", "Warning"))]
+    return [line for line in lines if not any(known in line for known in KNOWN_WARNINGS)]
+
+
+def dciodvfy(path, tool):
+    run = subprocess.run([tool("dciodvfy"), str(path)], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return complaints(run.stderr + run.stdout)
+
+
+def test_dciodvfy_accepts_the_seg(objects, tool):
+    assert dciodvfy(objects[0], tool) == []
+
+
+def test_dciodvfy_accepts_the_sr(objects, tool):
+    assert dciodvfy(objects[1], tool) == []
+
+
+def test_dciodvfy_would_see_an_error(objects, tool, tmp_path):
+    broken = pydicom.dcmread(objects[0])
+    del broken.SegmentSequence
+    path = write_dataset(broken, tmp_path / "broken.dcm")
+    run = subprocess.run([tool("dciodvfy"), str(path)], capture_output=True, text=True, check=False)
+    assert complaints(run.stderr + run.stdout)
+
+
+def pixelmed(path, tool):
+    limits = [f"-Djdk.xml.xpath{name}Limit=0" for name in ("TotalOp", "ExprOp", "ExprGrp")]
+    run = subprocess.run(
+        [
+            tool("java"),
+            *limits,
+            "-cp",
+            "/usr/share/java/pixelmed.jar",
+            "com.pixelmed.validate.DicomSRValidator",
+            str(path),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    return run.stdout + run.stderr
+
+
+def test_pixelmed_accepts_the_sr_as_tid_1500(objects, tool):
+    said = pixelmed(objects[1], tool)
+    assert "Found Root Template TID_1500" in said
+    assert "IOD validation complete" in said
+    assert complaints(said) == []
+
+
+def test_the_sr_is_partial_preliminary_and_unverified(objects):
+    sr = pydicom.dcmread(objects[1])
+    assert (sr.CompletionFlag, sr.PreliminaryFlag, sr.VerificationFlag) == (
+        "PARTIAL",
+        "PRELIMINARY",
+        "UNVERIFIED",
+    )
+    assert sr.SOPClassUID.name == "Comprehensive 3D SR Storage"
+
+
+def numbers(item):
+    for child in item.get("ContentSequence", ()):
+        if child.ValueType == "NUM":
+            measured_value = child.MeasuredValueSequence[0]
+            yield (
+                child.ConceptNameCodeSequence[0].CodeValue,
+                float(measured_value.NumericValue),
+                measured_value.MeasurementUnitsCodeSequence[0].CodeValue,
+            )
+        yield from numbers(child)
+
+
+def test_findings_to_sr_and_back_are_the_same_numbers(objects):
+    found = sorted(numbers(pydicom.dcmread(objects[1])))
+    wanted = sorted(
+        (m.concept.value, m.value, m.unit.value) for f in objects[2] for m in f.measurements
+    )
+    assert [(c, u) for c, _, u in found] == [(c, u) for c, _, u in wanted]
+    assert [v for _, v, _ in found] == pytest.approx([v for _, v, _ in wanted], rel=1e-12)
+
+
+def test_the_sr_refers_to_the_seg_and_its_segments(objects):
+    seg, sr = pydicom.dcmread(objects[0]), pydicom.dcmread(objects[1])
+    text = str(sr)
+    assert seg.SOPInstanceUID in text
+    assert text.count("Referenced Segment Number") == len(objects[2])
+    uids = [item.TrackingUID for item in seg.SegmentSequence]
+    assert all(uid in text for uid in uids)
+
+
+def test_tid1500reader_reads_the_numbers(objects, tool, tmp_path):
+    out = tmp_path / "sr.json"
+    run = subprocess.run(
+        [
+            tool("tid1500reader"),
+            "--inputDICOM",
+            str(objects[1]),
+            "--outputMetadata",
+            str(out),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    volume = next(m.value for m in objects[2][0].measurements)
+    assert f"{volume:.6g}"[:6] in out.read_text()

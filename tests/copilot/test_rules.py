@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+
+from copilot.planner import RulePlanner, makes_masks
+from copilot.reviewer import RuleReviewer, reviewed
+from copilot.system import RandomUids
+from domain.codes import LESION, MORPHOLOGICALLY_ABNORMAL
+from domain.command import Command, MeasureCommand, SegmentCommand, SendCommand, UndoCommand
+from domain.concepts import Concept, ConceptTable
+from domain.errors import SettingsError
+from domain.plan import Effect
+from domain.prompt import Prompt
+from domain.uids import checked_uid
+from domain.volume import Mask, Volume
+from tests.phantoms import grid, segment
+
+TABLE = ConceptTable.of(
+    [
+        Concept(
+            phrase="kidney",
+            category=MORPHOLOGICALLY_ABNORMAL,
+            code=LESION,
+            paired=True,
+            smallest_ml=20.0,
+            largest_ml=600.0,
+        )
+    ]
+)
+
+
+def example(kind):
+    arguments = {"concept": ("kidney",)} if kind is SegmentCommand else {}
+    for name in ("concept", "slice", "preset", "text"):
+        if name in kind.__dataclass_fields__ and name not in arguments:
+            arguments[name] = {"slice": 1, "preset": "lung"}.get(name, "kidney")
+    return kind(**arguments)
+
+
+@pytest.mark.parametrize("kind", Command.__args__, ids=lambda kind: kind.__name__)
+def test_every_command_has_a_plan_and_only_send_publishes(kind):
+    plan = RulePlanner().plan(example(kind))
+    assert plan.steps
+    publishes = any(step.effect is Effect.PUBLISH for step in plan.steps)
+    assert publishes == plan.needs_yes == (kind is SendCommand)
+
+
+def test_only_segment_and_measure_make_masks():
+    planner = RulePlanner()
+    assert makes_masks(planner.plan(SegmentCommand(concept=("kidney",))))
+    assert makes_masks(planner.plan(MeasureCommand()))
+    assert not makes_masks(planner.plan(UndoCommand()))
+
+
+@pytest.fixture
+def abdomen():
+    """A body of 400 mm, and a mask 80 mm to the patient's left of its middle."""
+    on = grid(shape=(4, 50, 100), spacing_mm=(5.0, 5.0, 5.0), origin=(-250.0, -125.0, 0.0))
+    voxels = np.full(on.shape, -1000, dtype=np.int16)
+    voxels[:, 5:45, 10:90] = 40
+    marked = np.zeros(on.shape, dtype=bool)
+    marked[1:3, 20:30, 60:70] = True
+    return Volume(voxels=voxels, grid=on, modality="CT"), Mask(voxels=marked, grid=on)
+
+
+def review(volume, made):
+    warnings = RuleReviewer(TABLE).review(volume, Prompt(concept="kidney"), made)
+    return reviewed(made, volume, warnings)
+
+
+def test_a_side_that_agrees_is_kept(abdomen):
+    volume, mask = abdomen
+    assert review(volume, segment(mask, "kidney", "left")).side == "left"
+
+
+def test_a_contradicted_side_is_taken_off_and_said(abdomen):
+    volume, mask = abdomen
+    looked_at = review(volume, segment(mask, "kidney", "right"))
+    assert looked_at.side is None
+    assert any("to the left of the body's middle" in warning for warning in looked_at.warnings)
+
+
+def test_sides_are_the_patients_whatever_the_array_order(abdomen):
+    volume, mask = abdomen
+    flips = (False, True, True)
+    turned = Volume(
+        voxels=np.ascontiguousarray(volume.voxels[:, ::-1, ::-1]),
+        grid=volume.grid.turned((0, 1, 2), flips),
+        modality="CT",
+    )
+    made = segment(mask.turned((0, 1, 2), flips), "kidney", "left")
+    assert review(turned, made).side == "left"
+
+
+def test_an_implausible_volume_warns_and_hides_nothing(abdomen):
+    volume, mask = abdomen
+    small = np.zeros_like(mask.voxels)
+    small[1, 20:22, 60:62] = True
+    looked_at = review(volume, segment(Mask(voxels=small, grid=mask.grid), "kidney"))
+    assert any("small for kidney" in warning for warning in looked_at.warnings)
+    assert looked_at.mask.voxel_count == 4
+
+
+@pytest.mark.parametrize("root", ["", "1.2.276.0.7230010.3"])
+def test_new_uids_are_valid_and_differ(root):
+    source = RandomUids(root)
+    made = {source.new_uid() for _ in range(100)}
+    assert len(made) == 100
+    assert all(checked_uid(uid, "new UID").startswith(root or "2.25.") for uid in made)
+
+
+def test_a_wrong_uid_root_stops_the_start():
+    with pytest.raises(SettingsError, match="uid_root"):
+        RandomUids("not.a.uid")
