@@ -5,7 +5,7 @@ mask's slices: what a person gives. Then the box is jittered by up to 10 % of it
 another slice, as people do::
 
     radcopilot models install default
-    python -m bench.prompted --data ../shared/data --models ~/.local/share/radcopilot/models
+    python -m bench.prompted --data ../shared/data
 """
 
 import argparse
@@ -20,6 +20,7 @@ import numpy as np
 
 from bench.cases import Case, dice, shared_cases, volume_error
 from copilot.concepts import load_concepts
+from copilot.settings import load_settings
 from domain.ports import EngineContext, Segmenter, no_progress
 from domain.prompt import Box, Prompt
 from domain.segment import Segment
@@ -28,7 +29,6 @@ from segmentation.targets import ellipsoid, target_of
 
 _JITTERS: Final = 4
 _JITTER: Final = 0.1
-_DEFAULT_MODELS: Final = Path.home() / ".cache" / "radcopilot" / "models"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +126,7 @@ def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--models", type=Path, default=_DEFAULT_MODELS)
+    parser.add_argument("--models", type=Path, default=load_settings().storage.models)
     arguments = parser.parse_args()
     context = EngineContext(models_folder=arguments.models, concepts=load_concepts())
     measure(default(context), shared_cases(arguments.data))

@@ -3,7 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from domain.concepts import Concept
 from domain.errors import CannotDoError
@@ -11,6 +14,10 @@ from domain.ports import Progress, Segmenter
 from domain.prompt import Prompt
 from domain.segment import Segment
 from domain.volume import Volume
+
+_BODY_ABOVE_HU: Final = -300.0
+_LEAST_WIDTH_MM: Final = 200.0
+_MIDDLE_MM: Final = 20.0
 
 
 class Answer(Protocol):
@@ -108,6 +115,44 @@ def volume_warnings(segment: Segment, concept: Concept | None) -> tuple[str, ...
             ),
         )
     return ()
+
+
+def side_warnings(volume: Volume, prompt: Prompt, segment: Segment) -> tuple[str, ...]:
+    """Return a warning when what was pointed at lies on the other side than was said.
+
+    Only where the series shows enough of both sides to have a middle: that of the body on the
+    slices that are marked.
+    """
+    said = prompt.side if prompt.side in ("left", "right") and not prompt.is_text_only else None
+    if said is None or segment.mask.is_empty or not volume.grid.in_plane_calibrated:
+        return ()
+    side = _side_of(volume, segment)
+    if side in (None, said):
+        return ()
+    return (f"this lies on the patient's {side}, but {said} was said: check the side",)
+
+
+def _side_of(volume: Volume, segment: Segment) -> str | None:
+    """Return "left" or "right" by the middle of the body, or None where it is not clear."""
+    marked = segment.mask.slice_indices()
+    index = marked[len(marked) // 2]
+    image = np.asarray(volume.voxels[index], dtype=np.float32)
+    body = image > (_BODY_ABOVE_HU if volume.modality == "CT" else image.mean())
+    if volume.is_colour or not body.any():
+        return None
+    body_mm = _left_mm(volume, index, body)
+    place_mm = float(_left_mm(volume, index, segment.mask.voxels[index]).mean())
+    apart_mm = place_mm - float(np.median(body_mm))
+    if float(np.ptp(body_mm)) < _LEAST_WIDTH_MM or abs(apart_mm) < _MIDDLE_MM:
+        return None
+    return "left" if apart_mm > 0 else "right"
+
+
+def _left_mm(volume: Volume, index: int, voxels: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return how far to the patient's left each marked pixel of a slice is."""
+    rows, columns = np.nonzero(voxels)
+    indices = np.column_stack([np.full(rows.size, index), rows, columns])
+    return np.asarray(volume.grid.to_lps_mm(indices)[:, 0])
 
 
 def with_warnings(segment: Segment, warnings: tuple[str, ...]) -> Segment:

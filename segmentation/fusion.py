@@ -11,13 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from segmentation.slices import SliceBox
+from segmentation.slices import SliceBox, SlicePoint
 from segmentation.targets import ellipse
 
 _NETWORK_LIMIT: Final = 4.0
 _PLACE_LIMIT: Final = 4.0
 _GREY_LIMIT: Final = 3.0
 _PLACE_SOFTNESS: Final = 0.175  # of the box's half side: one unit of log-odds
+_CLICK_STRENGTH: Final = 2 * (_NETWORK_LIMIT + _PLACE_LIMIT + _GREY_LIMIT)
+_CLICK_REACH: Final = 0.1  # of the box's side
+_LEAST_CLICK_PX: Final = 1.5
 _GREY_BINS: Final = 32
 _GREY_SMOOTHING: Final = 1.5  # bins
 _GREY_FLOOR: Final = 0.1  # share of a flat histogram: what was never seen is not impossible
@@ -28,6 +31,28 @@ _LEAST_CORE_PX: Final = 20
 def place_log_odds(shape: tuple[int, int], box: SliceBox) -> NDArray[np.float32]:
     """Return the opinion of the place: positive inside the ellipse in the box."""
     return np.asarray((1 - ellipse(shape, box)) / np.float32(_PLACE_SOFTNESS), dtype=np.float32)
+
+
+def shape_log_odds(shape: NDArray[np.bool_], box: SliceBox) -> NDArray[np.float32]:
+    """Return the opinion of an earlier outline: its distance, as soft as the ellipse in its box."""
+    within = ndimage.distance_transform_edt(shape)
+    beyond = ndimage.distance_transform_edt(~shape)
+    softness_px = _PLACE_SOFTNESS * (box.rows + box.columns) / 4
+    return np.asarray((within - beyond) / softness_px, dtype=np.float32)
+
+
+def click_log_odds(
+    shape: tuple[int, int], points: tuple[SlicePoint, ...], box: SliceBox
+) -> NDArray[np.float32]:
+    """Return what clicks say, which overrules everything else at their own pixel."""
+    total = np.zeros(shape, dtype=np.float32)
+    reach_px = max(_LEAST_CLICK_PX, _CLICK_REACH * (box.rows + box.columns) / 2)
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    for point in points:
+        apart = ((rows - point.row) ** 2 + (columns - point.column) ** 2) / reach_px**2
+        said = _CLICK_STRENGTH if point.positive else -_CLICK_STRENGTH
+        total += (said * np.exp(-apart / 2)).astype(np.float32)
+    return total
 
 
 class GreyLevels:

@@ -11,7 +11,13 @@ from domain.ports import Capabilities, Progress, Segmenter, Session
 from domain.prompt import Prompt
 from domain.segment import Segment
 from domain.volume import Volume
-from segmentation.answers import check, part_of, volume_warnings, with_warnings
+from segmentation.answers import (
+    check,
+    part_of,
+    side_warnings,
+    volume_warnings,
+    with_warnings,
+)
 
 ROUTE_LUNGS: Final = "lungs"
 ROUTE_BODY: Final = "body"
@@ -82,10 +88,11 @@ class Router:
         """Prepare to answer prompts; engines are opened as they are needed."""
         return RouterSession(self, volume)
 
-    def finished(self, segment: Segment) -> Segment:
-        """Return the segment with a warning when its volume is implausible for its concept."""
+    def finished(self, volume: Volume, prompt: Prompt, segment: Segment) -> Segment:
+        """Return the segment with what is doubtful about its volume and its side."""
         concept = self._concepts.find(segment.concept) if segment.concept else None
-        return with_warnings(segment, volume_warnings(segment, concept))
+        doubts = side_warnings(volume, prompt, segment) + volume_warnings(segment, concept)
+        return with_warnings(segment, doubts)
 
     def _concept(self, prompt: Prompt) -> Concept | None:
         return self._concepts.find(prompt.concept) if prompt.concept else None
@@ -118,7 +125,7 @@ class RouterSession:
             session = self._session(self._router.choose(self._volume, prompt))
             part = part_of(progress, index, len(prompts))
             for segment in session.segment((prompt,), part):
-                yield self._router.finished(segment)
+                yield self._router.finished(self._volume, prompt, segment)
 
     def _session(self, engine: Segmenter) -> Session:
         if id(engine) not in self._sessions:

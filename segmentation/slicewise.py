@@ -20,7 +20,14 @@ from domain.prompt import Box, Point, Prompt
 from domain.segment import AlgorithmType, Provenance, Segment
 from domain.volume import Mask, Volume
 from segmentation.answers import CheckedSession
-from segmentation.fusion import GreyLevels, connected_to, fused, place_log_odds
+from segmentation.fusion import (
+    GreyLevels,
+    click_log_odds,
+    connected_to,
+    fused,
+    place_log_odds,
+    shape_log_odds,
+)
 from segmentation.slices import (
     EmbeddingCache,
     SliceBox,
@@ -372,14 +379,26 @@ class _Outline:
         points = self._target.points.get(index, ())
         hints = [SliceHint(box=box.scaled(growth), points=points) for growth in _GROWTHS]
         network = self._view.logits(index, hints, self._crop)[self._region]
-        place = place_log_odds(self._view.shape, box)[self._region]
+        shape = self._target.shapes.get(index)
+        if shape is None:
+            place = place_log_odds(self._view.shape, box)[self._region]
+        else:
+            place = shape_log_odds(shape, box)[self._region]
         grey = None
         if self._grey is not None:
             grey = self._grey.log_odds(self._view.image(index)[self._region])
-        return fused(network, place, grey)
+        total = fused(network, place, grey)
+        if points:
+            total += click_log_odds(self._view.shape, points, box)[self._region]
+        return total
 
     def _keep(self, index: int, opinion: NDArray[np.float32], seed: NDArray[np.bool_]) -> None:
         self._log_odds[index] = opinion
+        seed = seed.copy()
+        for point in self._target.points.get(index, ()):
+            clicked = np.zeros(self._view.shape, dtype=np.bool_)
+            clicked[int(point.row), int(point.column)] = point.positive
+            seed |= clicked[self._region]
         self._inside[index] = connected_to(opinion > 0, seed)
 
     def _ellipse_seed(self, box: SliceBox) -> NDArray[np.bool_]:

@@ -1,7 +1,7 @@
 """What a prompt points at, slice by slice: key boxes, and what lies between and beyond them."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -30,6 +30,8 @@ class Target:
         False when the range was guessed from the box: the result is then a proposal.
     points
         Clicks by slice.
+    shapes
+        The outline an earlier mask had on a slice; elsewhere an ellipse is expected.
     excluded
         Negative boxes: nothing inside them belongs to it.
     """
@@ -39,6 +41,7 @@ class Target:
     stop: int
     is_range_given: bool
     points: dict[int, tuple[SlicePoint, ...]]
+    shapes: dict[int, NDArray[np.bool_]] = field(default_factory=dict)
     excluded: tuple[Box, ...] = ()
 
     @property
@@ -123,17 +126,28 @@ def target_of(prompt: Prompt, grid: Grid) -> Target:
     Raises
     ------
     PromptError
-        If there is nothing positive in it, or a box lies outside the slice range.
+        If there is nothing positive in it, two boxes are on one slice, or a box lies outside the
+        slice range.
     """
     keys: dict[int, SliceBox] = {}
+    shapes: dict[int, NDArray[np.bool_]] = {}
     spans: list[tuple[int, int]] = []
     if prompt.mask is not None and not prompt.mask.is_empty:
         indices = prompt.mask.slice_indices()
         spans.append((indices[0], indices[-1] + 1))
-        keys.update({index: box_of(prompt.mask.voxels[index]) for index in indices})
+        shapes = {index: prompt.mask.voxels[index] for index in indices}
+        keys = {index: box_of(shape) for index, shape in shapes.items()}
+    drawn: set[int] = set()
     for box in prompt.boxes:
         if box.positive:
-            keys[(box.slice_start + box.slice_stop - 1) // 2] = slice_box(box)
+            index = (box.slice_start + box.slice_stop - 1) // 2
+            if index in drawn:
+                raise PromptError(
+                    f"two boxes on slice {index} are two things: ask for one after the other"
+                )
+            drawn.add(index)
+            shapes.pop(index, None)
+            keys[index] = slice_box(box)
             spans.append((box.slice_start, box.slice_stop))
     if not keys:
         raise PromptError("the prompt has no positive box: draw one round what is to be outlined")
@@ -148,6 +162,7 @@ def target_of(prompt: Prompt, grid: Grid) -> Target:
         stop=stop,
         is_range_given=is_given,
         points=points,
+        shapes=shapes,
         excluded=tuple(box for box in prompt.boxes if not box.positive),
     )
 

@@ -121,6 +121,23 @@ def test_an_implausible_volume_is_said_with_the_mask(half, word):
     assert any(word in warning for warning in segment.warnings) if word else not segment.warnings
 
 
+@pytest.mark.parametrize(
+    ("side", "warned"), [("left", False), ("right", True), (None, False), ("both", False)]
+)
+def test_a_box_on_the_other_side_than_was_said_is_warned_of(side, warned):
+    prompt = Prompt(concept="lung lesion", side=side, boxes=(LESION,), slice_range=(9, 14))
+    with _router().open(chest()) as session:
+        (segment,) = session.segment([prompt], no_progress)
+    assert any("patient's left" in warning for warning in segment.warnings) == warned
+
+
+def test_a_box_in_the_middle_has_no_wrong_side():
+    prompt = Prompt(concept="pancreas", side="right", boxes=(MEDIASTINUM,), slice_range=(10, 13))
+    with _router().open(chest()) as session:
+        (segment,) = session.segment([prompt], no_progress)
+    assert not any("side" in warning for warning in segment.warnings)
+
+
 def test_no_volume_is_judged_without_a_known_spacing():
     volume = chest()
     grid = type(volume.grid)(

@@ -86,6 +86,29 @@ def test_a_click_on_half_the_image_finds_nothing_rather_than_everything():
     assert _segment(_engine(), volume, Prompt(points=(click,))).mask.is_empty
 
 
+def test_a_correction_starts_from_the_mask_and_obeys_its_clicks():
+    volume, truth = bright_ball()
+    earlier = np.array(truth.voxels)
+    earlier[:, :, 36:] = False
+    clicks = (
+        Point(slice_index=10, row=30, column=44),
+        Point(slice_index=10, row=30, column=25, positive=False),
+    )
+    prompt = Prompt(mask=Mask(voxels=earlier, grid=truth.grid), points=clicks)
+    corrected = _segment(_engine(), volume, prompt).mask.voxels
+    assert corrected[10, 30, 44]
+    assert not corrected[10, 30, 25]
+    assert corrected[10, 30, 31]
+    span = np.flatnonzero(earlier.any(axis=(1, 2)))
+    assert set(np.flatnonzero(corrected.any(axis=(1, 2)))) <= set(span)
+
+
+def test_a_correction_without_clicks_keeps_a_good_mask():
+    volume, truth = bright_ball()
+    kept = _segment(_engine(), volume, Prompt(mask=truth)).mask
+    assert _dice(kept, truth) > 0.95
+
+
 def test_nothing_in_a_negative_box_is_marked():
     volume, _ = bright_ball()
     negative = Box(

@@ -74,6 +74,12 @@ def test_a_box_outside_the_range_is_refused_with_both():
         target_of(Prompt(boxes=(BOX,), slice_range=(11, 15)), GRID)
 
 
+def test_two_boxes_on_one_slice_are_two_things():
+    other = Box.on_slice(10, (45, 50), (30, 60))
+    with pytest.raises(PromptError, match="two boxes on slice 10"):
+        target_of(Prompt(boxes=(BOX, other), slice_range=(5, 15)), GRID)
+
+
 def test_negative_boxes_alone_point_at_nothing():
     negative = Box(
         slice_start=1,
