@@ -83,17 +83,28 @@ def scored(engine: Segmenter, case: Case, box: Box) -> Score:
     )
 
 
+def _volume(errors: list[float]) -> str:
+    """Return one error with its sign, or the mean size of several: signs would cancel."""
+    if len(errors) == 1:
+        return f"{errors[0]:+.1%}"
+    return f"\N{PLUS-MINUS SIGN}{np.mean(np.abs(errors)):.1%}"
+
+
+def _engines(scores: list[Score]) -> str:
+    return ", ".join(dict.fromkeys(score.engine for score in scores))
+
+
 def _row(name: str, scores: Iterable[Score]) -> str:
     listed = list(scores)
     ours = np.mean([score.dice for score in listed])
     least = min(score.dice for score in listed)
-    volume = np.mean([score.volume for score in listed])
+    volume = _volume([score.volume for score in listed])
     plain = np.mean([score.ellipsoid_dice for score in listed])
-    plain_volume = np.mean([score.ellipsoid_volume for score in listed])
+    plain_volume = _volume([score.ellipsoid_volume for score in listed])
     seconds = np.mean([score.seconds for score in listed])
     return (
-        f"{name:34} {ours:6.3f} {least:6.3f} {volume:+7.1%}   {plain:6.3f} {plain_volume:+7.1%}"
-        f"   {seconds:6.1f}   {listed[0].engine}"
+        f"{name:34} {ours:6.3f} {least:6.3f} {volume:>7}   {plain:6.3f} {plain_volume:>7}"
+        f"   {seconds:6.1f}   {_engines(listed)}"
     )
 
 

@@ -1,6 +1,6 @@
 """What all engines' sessions share: checks before work, and segments with their warnings."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -31,10 +31,17 @@ class Answer(Protocol):
 class CheckedSession:
     """A session that checks every prompt before it starts on the first."""
 
-    def __init__(self, engine: Segmenter, volume: Volume, answer: Answer) -> None:
+    def __init__(
+        self,
+        engine: Segmenter,
+        volume: Volume,
+        answer: Answer,
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
         self._engine = engine
         self._volume = volume
         self._answer = answer
+        self._close = close
 
     def segment(self, prompts: Sequence[Prompt], progress: Progress) -> Iterator[Segment]:
         """Yield the segments of each prompt, in order.
@@ -65,7 +72,8 @@ class CheckedSession:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Keep nothing: engines share their caches."""
+        """Free what the engine kept for this session alone."""
+        self._close()
 
 
 def check(engine: Segmenter, volume: Volume, prompts: Sequence[Prompt]) -> None:

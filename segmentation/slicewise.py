@@ -7,14 +7,13 @@ half-way to where the slice before had it. The answers are fused with place and 
 """
 
 import itertools
-from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.concepts import ConceptTable, Window
+from domain.concepts import ConceptTable
 from domain.ports import Capabilities, Progress
 from domain.prompt import Box, Point, Prompt
 from domain.segment import AlgorithmType, Provenance, Segment
@@ -36,7 +35,8 @@ from segmentation.slices import (
     SliceSegmenter,
 )
 from segmentation.targets import Target, box_of, target_of
-from segmentation.windows import applied, is_in_lung, window_for
+from segmentation.views import SeriesView, crop_round, cut_out
+from segmentation.windows import is_in_lung, window_for
 
 PROPOSED_RANGE: Final = (
     "the slice range was guessed from the box: confirm first and last slice before using a volume"
@@ -47,15 +47,11 @@ PROPOSED_BOX: Final = "outlined from a click: confirm the outline, or draw a box
 # and 12.5 % on each side held best for tight, jittered and displaced boxes together; 10 % and 20 %
 # gave the same Dice on the key slice and a fifth too much volume.
 _GROWTHS: Final = (1.1, 1.25)
-_CROP_BELOW_PX: Final = 16
-_CROP_SIZE: Final = 2.5
-_LEAST_CROP_PX: Final = 32
 _NEIGHBOURHOOD: Final = 1.8
 _REGION: Final = 2.6
 _FOLLOWING: Final = 0.5
 _CLICK_REACH_MM: Final = 10.0
 _CLICK_LARGEST_SHARE: Final = 0.25
-_FAR_OUTSIDE: Final = -12.0
 
 
 class SlicewiseSegmenter:
@@ -96,19 +92,19 @@ class SlicewiseSegmenter:
         )
 
     def open(self, volume: Volume) -> CheckedSession:
-        """Prepare to answer prompts; embeddings stay cached for the series."""
+        """Prepare to answer prompts; embeddings stay cached, but for a volume without UIDs."""
         series = f"unnamed-{next(self._unnamed)}"
 
         def answer(volume: Volume, prompt: Prompt, progress: Progress) -> Iterator[Segment]:
             yield self._segment(volume, prompt, series, progress)
 
-        return CheckedSession(self, volume, answer)
+        return CheckedSession(self, volume, answer, lambda: self._cache.forget(series))
 
     def _segment(self, volume: Volume, prompt: Prompt, series: str, progress: Progress) -> Segment:
         concept = self._concepts.find(prompt.concept) if prompt.concept else None
         has_outline = any(box.positive for box in prompt.boxes) or prompt.mask is not None
         window = window_for(volume, concept, in_lung=_is_in_lung(volume, prompt))
-        view = _View(
+        view = SeriesView(
             volume=volume, network=self._network, cache=self._cache, series=series, window=window
         )
         warnings: tuple[str, ...] = ()
@@ -182,94 +178,7 @@ def _round_click(volume: Volume, point: Point) -> Box:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _View:
-    """One volume as the network sees it."""
-
-    volume: Volume
-    network: SliceSegmenter
-    cache: EmbeddingCache
-    series: str
-    window: Window
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of a slice."""
-        return self.volume.grid.shape[1], self.volume.grid.shape[2]
-
-    def image(self, index: int) -> NDArray[np.float32]:
-        """Return a slice's grey levels 0..255."""
-        return applied(self.volume.voxels[index], self.window)
-
-    def logits(
-        self, index: int, hints: Iterable[SliceHint], crop: tuple[slice, slice]
-    ) -> NDArray[np.float32]:
-        """Return the network's mean opinion (rows, columns) on hints in the slice's pixels."""
-        rows, columns = crop
-        embedding = self.cache.get(
-            self._key(index, crop),
-            lambda: self.network.embed(np.ascontiguousarray(self.image(index)[rows, columns])),
-        )
-        shape = embedding.image_shape
-        moved = [_moved(hint, rows.start, columns.start, shape) for hint in hints]
-        opinion = np.full(self.shape, _FAR_OUTSIDE, dtype=np.float32)
-        opinion[rows, columns] = self.network.decode(embedding, moved).mean(axis=0)
-        return opinion
-
-    def _key(self, index: int, crop: tuple[slice, slice]) -> Hashable:
-        """Return what tells this image from every other: instances are unique, phantoms are not."""
-        source = self.volume.source
-        frame: Hashable = self.series
-        if source is not None:
-            frame = (source.frames[index].sop_instance_uid, source.frames[index].frame_number)
-        series: Hashable = self.series if source is None else source.series_instance_uid
-        rows, columns = crop
-        places = (rows.start, rows.stop, columns.start, columns.stop)
-        return (series, frame, index, self.window.center, self.window.width, places)
-
-
-def _moved(hint: SliceHint, row: int, column: int, shape: tuple[int, int]) -> SliceHint:
-    """Return a hint in the pixels of a crop that starts at (row, column)."""
-    box = hint.box
-    if box is not None:
-        box = SliceBox(
-            row_start=box.row_start - row,
-            row_stop=box.row_stop - row,
-            column_start=box.column_start - column,
-            column_stop=box.column_stop - column,
-        ).clipped(shape)
-    points = tuple(
-        SlicePoint(row=each.row - row, column=each.column - column, positive=each.positive)
-        for each in hint.points
-        if 0 <= each.row - row < shape[0] and 0 <= each.column - column < shape[1]
-    )
-    return SliceHint(box=box, points=points)
-
-
-def crop_round(box: SliceBox, shape: tuple[int, int], input_px: int) -> tuple[slice, slice]:
-    """Return what of a slice the network sees: all of it, unless the box would be tiny there."""
-    longest = max(box.rows, box.columns)
-    if longest * input_px / max(shape) >= _CROP_BELOW_PX:
-        return slice(0, shape[0]), slice(0, shape[1])
-    side = max(longest * _CROP_SIZE, _LEAST_CROP_PX)
-    return _window(box.centre[0], side, shape[0]), _window(box.centre[1], side, shape[1])
-
-
-def _window(centre: float, side: float, length: int) -> slice:
-    size = min(int(side), length)
-    start = int(np.clip(round(centre - size / 2), 0, length - size))
-    return slice(start, start + size)
-
-
-def _cut(box: SliceBox, shape: tuple[int, int]) -> tuple[slice, slice]:
-    inside = box.clipped(shape)
-    return (
-        slice(int(inside.row_start), int(np.ceil(inside.row_stop))),
-        slice(int(inside.column_start), int(np.ceil(inside.column_stop))),
-    )
-
-
-def _box_at_click(view: _View, prompt: Prompt) -> Box | None:
+def _box_at_click(view: SeriesView, prompt: Prompt) -> Box | None:
     """Return a box on the slice of the first positive click, or None without a clear outline."""
     first = next(point for point in prompt.points if point.positive)
     points = tuple(_slice_point(each) for each in prompt.points if _on_slice(each, first))
@@ -299,7 +208,7 @@ def _on_slice(point: Point, other: Point) -> bool:
 
 
 def _outlined(
-    view: _View, target: Target, progress: Progress
+    view: SeriesView, target: Target, progress: Progress
 ) -> tuple[NDArray[np.bool_], tuple[float, ...]]:
     """Return the mask, and the mean probability inside it on each slice from first to last."""
     outline = _Outline(view, target)
@@ -321,12 +230,12 @@ def _outlined(
 class _Outline:
     """Slice after slice, from the main key outward."""
 
-    def __init__(self, view: _View, target: Target) -> None:
+    def __init__(self, view: SeriesView, target: Target) -> None:
         self._view = view
         self._target = target
         outer = target.outer_box()
         self._crop = crop_round(outer, view.shape, view.network.input_px)
-        self._region = _cut(outer.scaled(_REGION), view.shape)
+        self._region = cut_out(outer.scaled(_REGION), view.shape)
         self._log_odds: dict[int, NDArray[np.float32]] = {}
         self._inside: dict[int, NDArray[np.bool_]] = {}
         self._grey: GreyLevels | None = None
@@ -336,7 +245,7 @@ class _Outline:
         main = self._target.main_key
         box = self._target.keys[main]
         opinion = self._opinion(main, box)
-        near = _cut(box.scaled(_NEIGHBOURHOOD), self._view.shape)
+        near = cut_out(box.scaled(_NEIGHBOURHOOD), self._view.shape)
         whole = np.zeros(self._view.shape, dtype=np.bool_)
         whole[self._region] = opinion > 0
         self._grey = GreyLevels(self._view.image(main)[near], whole[near])

@@ -11,7 +11,7 @@ from domain.prompt import Box
 from domain.volume import Volume
 from segmentation.resample import resize, resize_matrix
 from segmentation.slices import Embedding, EmbeddingCache, SliceBox
-from segmentation.slicewise import crop_round
+from segmentation.views import crop_round
 from segmentation.windows import applied, is_in_lung, lung_level_hu, window_for
 from tests.contracts.segmenters import LUNG_HU, axial_grid, chest
 

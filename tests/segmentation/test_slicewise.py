@@ -11,7 +11,7 @@ from domain.segment import AlgorithmType
 from domain.uids import InstanceUID, SeriesUID, SopClassUID, StudyUID
 from domain.volume import Mask, SeriesReference, SourceFrame, Volume
 from segmentation.fusion import GreyLevels, connected_to, fused
-from segmentation.slices import SliceBox
+from segmentation.slices import EmbeddingCache, SliceBox
 from segmentation.slicewise import PROPOSED_BOX, PROPOSED_RANGE, SlicewiseSegmenter
 from tests.contracts.segmenters import BrightNetwork, axial_grid, ball, bright_ball, small_table
 
@@ -187,9 +187,11 @@ def test_a_series_opened_again_is_remembered_and_another_is_not():
 def test_volumes_without_uids_are_never_mixed_up():
     volume, _ = bright_ball()
     network = BrightNetwork()
-    engine = _engine(network)
+    cache = EmbeddingCache()
+    engine = SlicewiseSegmenter(network, small_table(), cache)
     prompt = Prompt(boxes=(BOX,), slice_range=RANGE)
     _segment(engine, volume, prompt)
+    assert len(cache) == 0
     _segment(engine, volume, prompt)
     assert network.encoder_runs == 2 * (RANGE[1] - RANGE[0])
 
