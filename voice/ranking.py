@@ -21,23 +21,28 @@ CANDIDATES: Final = 28
 """Sentences of the grammar compared by sound."""
 
 MARGIN_NATS: Final = 2.0
-"""A reading of another meaning this close to the best is a rival."""
+MARGIN_NATS_PER_GAP: Final = 1.3
+"""A reading of another meaning is a rival when it is this close to the best, the more so the worse
+the best itself explains the sound."""
 
 SAFE_MARGIN_NATS: Final = 4.0
-"""The same where only a side, an ordinal or a number differs."""
+"""The same, at least, where a side, an ordinal or a number differs."""
 
-GAP_NATS_PER_WORD: Final = 1.9
-"""How much worse than the free reading a sentence may explain the sound, for each of its words."""
+GAP_PER_WORD: Final = 1.6
+"""How much worse than the free reading a sentence may explain the sound, in nats for each word."""
 
-GAP_NATS: Final = 3.0
-"""The same, in whole, for very short sentences."""
+UNSURE_GAP_PER_WORD: Final = 2.5
+UNSURE_PER_WORD: Final = -0.6
+"""The same where the free reading is itself unlikely, below this for each of its words: what a
+recogniser makes of a mumbled command is not English."""
+
+MOST_RIVALS: Final = 3
 
 REPAIR_NATS: Final = 0.7
 """What a repair by the lexicon costs: its sentence is as likely as the mishearing, but for this."""
 
-GUARDED: Final = frozenset(
-    {"left", "right", "both", "not", "no", "never", "without", "don't", "or", "except"}
-)
+_SIDES: Final = frozenset({"left", "right", "both"})
+_NEGATION: Final = re.compile(r"\b(don't|do not|never|without|not to|except)\b", re.IGNORECASE)
 GUARDED_GAP_NATS: Final = 2.0
 
 _ASKS: Final = re.compile(r"^(what|how|where|which|is|can|has|have|did)\b", re.IGNORECASE)
@@ -100,8 +105,7 @@ def transcript_of(
         )
     scored = _scored(heard, grammar, lexicon, free)
     own = max(each.score for each in _score(heard, [written(once(each.text)) for each in free[:2]]))
-    best = scored[0] if scored else None
-    if best is None or own - best.score > _allowed_gap(best.text, raw_text):
+    if not scored or not _is_acceptable(scored[0], own, raw_text):
         return Transcript(
             text=repaired,
             raw_text=raw_text,
@@ -111,27 +115,34 @@ def transcript_of(
             repairs=repairs,
             confidence=0.0,
         )
-    rivals = _rivals(scored, grammar)
+    best = scored[0]
     return Transcript(
         text=best.text,
         raw_text=raw_text,
         engine=engine,
         words=heard.words(best.text),
         hypotheses=_as_hypotheses(scored[1:6]),
-        rivals=rivals,
+        rivals=_rivals(scored, grammar, _gap_per_word(best, own)),
         repairs=repairs,
-        confidence=_confidence(scored, grammar, own),
+        confidence=_confidence(scored, grammar, _gap_per_word(best, own)),
     )
 
 
-def _allowed_gap(sentence: str, free: str) -> float:
-    """Return how much worse than the free reading a sentence may fit the sound, in nats.
+def _gap_per_word(best: _Scored, own: float) -> float:
+    """Return how much worse than the free reading a sentence explains the sound, for each word."""
+    return max(0.0, own - best.score) / max(1, len(best.text.split()))
 
-    A sentence that adds or drops a side or a negation that was read freely may hardly be worse.
+
+def _is_acceptable(best: _Scored, own: float, free: str) -> bool:
+    """Return whether a sentence may stand for what was heard.
+
+    One that adds or drops a side or a negation that was read freely may hardly be worse.
     """
-    if GUARDED & (_words(sentence) ^ _words(free)):
-        return GUARDED_GAP_NATS
-    return max(GAP_NATS, GAP_NATS_PER_WORD * len(sentence.split()))
+    negated = bool(_NEGATION.search(best.text)) != bool(_NEGATION.search(free))
+    if negated or _SIDES & (_words(best.text) ^ _words(free)):
+        return own - best.score <= GUARDED_GAP_NATS
+    unsure = own / max(1, len(free.split())) < UNSURE_PER_WORD
+    return _gap_per_word(best, own) <= (UNSURE_GAP_PER_WORD if unsure else GAP_PER_WORD)
 
 
 def _words(text: str) -> set[str]:
@@ -179,18 +190,19 @@ def _scored(
     )
 
 
-def _rivals(scored: Sequence[_Scored], grammar: Grammar) -> tuple[str, ...]:
+def _rivals(scored: Sequence[_Scored], grammar: Grammar, gap_per_word: float) -> tuple[str, ...]:
     """Return the readings of other meaning too close to the best to tell apart."""
+    margin = MARGIN_NATS + MARGIN_NATS_PER_GAP * gap_per_word
     meant = [grammar.parse(scored[0].text)]
     rivals = []
     for each in scored[1:]:
         behind = scored[0].score - each.score
-        if behind > SAFE_MARGIN_NATS:
-            break
         command = grammar.parse(each.text)
+        if behind > max(margin, SAFE_MARGIN_NATS) or len(rivals) == MOST_RIVALS:
+            break
         if command in meant:
             continue
-        if behind <= MARGIN_NATS or _differs_dangerously(scored[0].text, each.text):
+        if behind <= margin or _differs_dangerously(scored[0].text, each.text):
             meant.append(command)
             rivals.append(each.text)
     return tuple(rivals)
@@ -200,21 +212,14 @@ def _differs_dangerously(first: str, second: str) -> bool:
     return bool(PROTECTED & (set(first.lower().split()) ^ set(second.lower().split())))
 
 
-def _confidence(scored: Sequence[_Scored], grammar: Grammar, own: float) -> float:
-    """Return the share of the best command among all that were compared, and the free reading."""
+def _confidence(scored: Sequence[_Scored], grammar: Grammar, gap_per_word: float) -> float:
+    """Return the share of the best command among those compared, less what it fails to explain."""
     best = grammar.parse(scored[0].text)
-    ours = sum(
-        math.exp((each.score - scored[0].score) / 2)
-        for each in scored
-        if grammar.parse(each.text) == best
-    )
-    others = sum(
-        math.exp((each.score - scored[0].score) / 2)
-        for each in scored
-        if grammar.parse(each.text) != best
-    )
-    free = math.exp((min(own, scored[0].score + 20) - scored[0].score) / 4) - 1
-    return ours / (ours + others + max(0.0, free))
+    share = {True: 0.0, False: 0.0}
+    for each in scored:
+        ours = grammar.parse(each.text) == best
+        share[ours] = max(share[ours], math.exp((each.score - scored[0].score) / 2))
+    return share[True] / (share[True] + share[False]) * math.exp(-gap_per_word / 4)
 
 
 def _as_hypotheses(scored: Sequence[_Scored]) -> tuple[Hypothesis, ...]:

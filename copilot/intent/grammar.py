@@ -6,17 +6,19 @@ from typing import Final
 
 from copilot.intent.meaning import MEANINGS, Said
 from copilot.intent.network import Network
-from copilot.intent.numbers import digits_spoken
+from copilot.intent.numbers import digits_spoken, digits_written
 from copilot.intent.patterns import Choice, Pattern, match_pattern, read_pattern
 from copilot.intent.patterns import Sequence as Pieces
-from copilot.intent.rules import NAMED, RARE, RULES
+from copilot.intent.rules import load_rules
 from copilot.intent.slots import filled, slots_for
 from copilot.intent.variants import variants_of
 from copilot.intent.wording import without_courtesy, words_in
 from domain.command import Command, QuestionCommand
 from domain.concepts import ConceptTable
+from voice.lexicon import load_lexicon
 from voice.phonetics import distance, sounds_of
 
+_REMEMBERED: Final = 4096
 _CHOICES: Final = 3
 _WORDINGS_OF_ONE_COMMAND: Final = 3
 _TEXTS_COMPARED: Final = 3
@@ -30,49 +32,38 @@ class SpokenGrammar:
     Parameters
     ----------
     pronunciations
-        Sounds of words that spelling does not tell, from the lexicon.
+        Sounds of words that spelling does not tell; left out, those of the lexicon shipped.
     """
 
     def __init__(
         self, table: ConceptTable, pronunciations: Mapping[str, str] | None = None
     ) -> None:
         self._table = table
-        self._pronunciations = dict(pronunciations or {})
-        self._slots = slots_for(table)
-        named: dict[str, Pattern] = {}
-        for name, text in NAMED.items():
-            named[name] = read_pattern(text, named)
-        self._rules = [
-            (intent, [read_pattern(text.lstrip(RARE), named) for text in texts])
-            for intent, texts in RULES
-        ]
-        self._proposed = [
-            read_pattern(text, named)
-            for _, texts in RULES
-            for text in texts
-            if not text.startswith(RARE)
-        ]
-        self.parse = lru_cache(maxsize=4096)(self._parse)  # type: ignore[method-assign]
+        self._pronunciations = (
+            load_lexicon().pronunciations if pronunciations is None else pronunciations
+        )
+        self._rules = load_rules().rules
+        self._slots = slots_for(table, load_rules())
+        self._parsed = lru_cache(maxsize=_REMEMBERED)(self._parse)
 
     def parse(self, text: str) -> Command | None:
         """Return the command a sentence means, or None when it is none.
 
         A sentence that names an unknown thing, or two sides, means a question.
         """
-        return self._parse(text)
+        return self._parsed(text)
 
     def _parse(self, text: str) -> Command | None:
         words = without_courtesy(words_in(text))
         if not words:
             return None
-        for intent, patterns in self._rules:
-            for pattern in patterns:
-                for end, captures in match_pattern(pattern, words, self._slots):
-                    if end == len(words):
-                        said = Said(
-                            captures=captures, text=text, nearest_concepts=self.nearest_concepts
-                        )
-                        return MEANINGS[intent](said)
+        for rule in self._rules:
+            for end, captures in match_pattern(rule.pattern, words, self._slots):
+                if end == len(words):
+                    said = Said(
+                        captures=captures, text=text, nearest_concepts=self.nearest_concepts
+                    )
+                    return MEANINGS[rule.intent](said)
         return None
 
     def nearest(self, texts: Sequence[str], limit: int) -> tuple[str, ...]:
@@ -82,7 +73,8 @@ class SpokenGrammar:
         is preferred before its sound is compared.
         """
         costs: dict[str, float] = {}
-        for text in _distinct(self._sounds(text) for text in texts)[:_TEXTS_COMPARED]:
+        distinct = dict.fromkeys(self._sounds(text) for text in texts)
+        for text in list(distinct)[:_TEXTS_COMPARED]:
             for cost, sentence in self._network.nearest(text, 2 * limit):
                 costs[sentence] = min(cost, costs.get(sentence, cost))
         chosen: dict[str, None] = {}
@@ -93,7 +85,7 @@ class SpokenGrammar:
                 continue
             seen[command] = seen.get(command, 0) + 1
             if seen[command] <= _WORDINGS_OF_ONE_COMMAND:
-                chosen[sentence] = None
+                chosen[digits_written(sentence)] = None
                 if len(chosen) <= _CHOICES:
                     chosen.update(dict.fromkeys(self._variants(sentence)))
             if len(chosen) >= limit:
@@ -111,7 +103,7 @@ class SpokenGrammar:
 
     def _variants(self, sentence: str) -> list[str]:
         return [
-            each
+            digits_written(each)
             for each in variants_of(sentence)
             if not isinstance(self.parse(each), QuestionCommand | None)
         ]
@@ -122,10 +114,7 @@ class SpokenGrammar:
     @cached_property
     def _network(self) -> Network:
         spoken = {name: slot.spoken() for name, slot in self._slots.items()}
-        sentences = Choice(tuple(filled(pattern, spoken) for pattern in self._proposed))
+        sentences = Choice(
+            tuple(filled(rule.pattern, spoken) for rule in self._rules if not rule.rare)
+        )
         return Network(Pieces((_OPENING, sentences, _CLOSING)), self._sounds)
-
-
-def _distinct(values: Sequence[str] | object) -> list[str]:
-    assert not isinstance(values, str)
-    return list(dict.fromkeys(values))  # type: ignore[call-overload]

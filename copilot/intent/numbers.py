@@ -23,6 +23,7 @@ _ORDINAL_VALUE: Final = {word: value for value, word in enumerate(_ORDINAL_UNITS
 }
 _WRITTEN_ORDINAL: Final = re.compile(r"^(\d{1,3})(st|nd|rd|th)$")
 _BELOW: Final = 1000
+_FIRST_IN_DIGITS: Final = 10
 
 NUMBER_WORDS: Final = frozenset(
     (*_UNITS, *_TENS, *_ORDINAL_UNITS, *_ORDINAL_TENS, "hundred", "thousand")
@@ -133,3 +134,19 @@ def digits_spoken(text: str) -> str:
         return f" {ordinal_words_of(number) if found[2] and number else words_of(number)} "
 
     return re.sub(r"(\d+)(st|nd|rd|th)?", spoken, text)
+
+
+def digits_written(text: str) -> str:
+    """Return the text with its cardinal numbers from ten on as digits, as recognisers write them."""
+    words, place, written = tuple(text.split()), 0, []
+    while place < len(words):
+        found = read_number(words, place)
+        if found is None or (
+            found[1] < _FIRST_IN_DIGITS and words[place - 1 : place] != ("slice",)
+        ):
+            written.append(words[place])
+            place += 1
+        else:
+            place, number = found
+            written.append(str(number))
+    return " ".join(written)

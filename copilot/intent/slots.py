@@ -15,7 +15,7 @@ from copilot.intent.patterns import (
     choice_of,
     read_pattern,
 )
-from copilot.intent.rules import MEASURES, PRESETS, RARE, SECTIONS
+from copilot.intent.rules import RARE, Rules
 from copilot.intent.wording import NEGATIONS
 from domain.concepts import ConceptTable
 
@@ -126,7 +126,7 @@ class RestMatcher:
         return Choice(())
 
 
-def slots_for(table: ConceptTable) -> Mapping[str, SlotMatcher]:
+def slots_for(table: ConceptTable, rules: Rules) -> Mapping[str, SlotMatcher]:
     """Return the matcher of each slot."""
     finding = FindingMatcher(table)
     return {
@@ -134,9 +134,9 @@ def slots_for(table: ConceptTable) -> Mapping[str, SlotMatcher]:
         "findings": FindingsMatcher(finding),
         "number": NumberMatcher(),
         "ordinal": OrdinalMatcher(),
-        "preset": PhraseMatcher(PRESETS),
-        "measure": PhraseMatcher(MEASURES),
-        "section": PhraseMatcher(SECTIONS),
+        "preset": PhraseMatcher(rules.presets),
+        "measure": PhraseMatcher(rules.measures),
+        "section": PhraseMatcher(rules.sections),
         "text": RestMatcher(),
         "unknown": RestMatcher(without=NEGATIONS),
     }
