@@ -194,7 +194,7 @@ def _rivals(scored: Sequence[_Scored], grammar: Grammar, gap_per_word: float) ->
     """Return the readings of other meaning too close to the best to tell apart."""
     margin = MARGIN_NATS + MARGIN_NATS_PER_GAP * gap_per_word
     meant = [grammar.parse(scored[0].text)]
-    rivals = []
+    rivals: list[str] = []
     for each in scored[1:]:
         behind = scored[0].score - each.score
         command = grammar.parse(each.text)

@@ -10,25 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.errors import ModelMissingError
-from domain.ports import Grammar
-from domain.speech import Hypothesis, Transcript, Utterance, Word
-from voice.activity import speech_pieces
+from domain.speech import Hypothesis, Word
+from voice.engine import BEAMS, IMPOSSIBLE, NO_TIMES, START, WhisperEngine, words_of_tokens
 from voice.features import SECONDS_PER_FRAME, log_mel
 from voice.lexicon import Lexicon
-from voice.ranking import transcript_of
 from voice.tokens import Tokens
 
-_START: Final = ("<|startoftranscript|>", "<|en|>", "<|transcribe|>")
-_NO_TIMES: Final = "<|notimestamps|>"
 _FILES: Final = ("model.bin", "config.json", "vocabulary.txt")
-_BEAMS: Final = 5
-_LONGEST_PIECE_S: Final = 28.0
-_TOKENS_PER_SECOND: Final = 8
-_LEAST_TOKENS: Final = 24
-_IMPOSSIBLE: Final = 1e-9
+_TOKENS_PER_SECOND: Final = 16
+_LEAST_TOKENS: Final = 48
+_SECONDS_PER_ENCODED_FRAME: Final = 2 * SECONDS_PER_FRAME
 
 
-class WhisperCt2:
+class WhisperCt2(WhisperEngine):
     """Implements the ``Transcriber`` port; the weights are read at the first utterance.
 
     Parameters
@@ -38,8 +32,8 @@ class WhisperCt2:
     """
 
     def __init__(self, model_folder: Path, lexicon: Lexicon, threads: int) -> None:
+        super().__init__(lexicon)
         self._folder = model_folder
-        self._lexicon = lexicon
         self._threads = threads
         self._lock = threading.Lock()
         self._loaded: tuple[Any, Tokens] | None = None
@@ -49,34 +43,8 @@ class WhisperCt2:
         """The engine's name, as a transcript carries it."""
         return f"whisper-ct2:{self._folder.name}"
 
-    def transcribe(self, utterance: Utterance, grammar: Grammar | None = None) -> Transcript:
-        """Return what was said; with a grammar, its sentences compete by their sound.
-
-        What is longer than Whisper's half minute is dictation: it is read piece by piece, freely.
-
-        Raises
-        ------
-        AudioError
-            If there is no speech in it.
-        ModelMissingError
-            If the weights are not installed.
-        """
-        pieces = speech_pieces(utterance, longest_s=_LONGEST_PIECE_S)
-        whole = utterance.samples[pieces[0][0] : pieces[-1][1]]
-        if whole.size <= _LONGEST_PIECE_S * 16_000:
-            return transcript_of(self._hear(whole), grammar, self._lexicon, self.name)
-        parts = [
-            transcript_of(self._hear(utterance.samples[start:end]), None, self._lexicon, self.name)
-            for start, end in pieces
-        ]
-        return Transcript(
-            text=" ".join(part.text for part in parts),
-            raw_text=" ".join(part.raw_text for part in parts),
-            engine=self.name,
-            repairs=tuple(repair for part in parts for repair in part.repairs),
-        )
-
-    def _hear(self, samples: NDArray[np.float32]) -> "_Heard":
+    def hear(self, samples: NDArray[np.float32]) -> "_Heard":
+        """Return one piece of speech, encoded."""
         model, tokens = self._model()
         mel, frames = log_mel(samples)
         features = ctranslate2.StorageView.from_array(np.ascontiguousarray(mel[None]))
@@ -85,26 +53,27 @@ class WhisperCt2:
     def _model(self) -> tuple[Any, Tokens]:
         with self._lock:
             if self._loaded is None:
-                for name in _FILES:
-                    if not (self._folder / name).is_file():
-                        raise ModelMissingError(
-                            f"{self._folder / name} is missing: run: radcopilot models install "
-                            "default"
-                        )
-                try:
-                    model = ctranslate2.models.Whisper(
-                        str(self._folder),
-                        device="cpu",
-                        compute_type="int8",
-                        intra_threads=self._threads,
-                    )
-                except (RuntimeError, ValueError) as error:
-                    raise ModelMissingError(
-                        f"{self._folder} holds no Whisper that can be read: run: radcopilot models "
-                        "install default"
-                    ) from error
-                self._loaded = (model, Tokens.read(self._folder))
+                self._loaded = (self._read(), Tokens.read(self._folder))
             return self._loaded
+
+    def _read(self) -> Any:  # noqa: ANN401 - CTranslate2 is untyped
+        for name in _FILES:
+            if not (self._folder / name).is_file():
+                raise ModelMissingError(
+                    f"{self._folder / name} is missing: run: radcopilot models install default"
+                )
+        try:
+            return ctranslate2.models.Whisper(
+                str(self._folder),
+                device="cpu",
+                compute_type="int8",
+                intra_threads=self._threads,
+            )
+        except (RuntimeError, ValueError) as error:
+            raise ModelMissingError(
+                f"{self._folder} holds no Whisper that can be read: run: radcopilot models install "
+                "default"
+            ) from error
 
 
 class _Heard:
@@ -115,15 +84,15 @@ class _Heard:
         self._tokens = tokens
         self._encoded = encoded
         self._frames = frames
-        self._start = [tokens.special(name) for name in _START]
+        self._start = [tokens.special(name) for name in START]
 
     def hypotheses(self) -> tuple[Hypothesis, ...]:
         seconds = self._frames * SECONDS_PER_FRAME
         (result,) = self._model.generate(
             self._encoded,
-            [[*self._start, self._tokens.special(_NO_TIMES)]],
-            beam_size=_BEAMS,
-            num_hypotheses=_BEAMS,
+            [[*self._start, self._tokens.special(NO_TIMES)]],
+            beam_size=BEAMS,
+            num_hypotheses=BEAMS,
             max_length=int(_LEAST_TOKENS + _TOKENS_PER_SECOND * seconds),
             return_scores=True,
         )
@@ -134,7 +103,7 @@ class _Heard:
 
     def log_probabilities(self, texts: Sequence[str]) -> list[float]:
         return [
-            float(np.log(np.maximum(self._align(text).text_token_probs, _IMPOSSIBLE)).sum())
+            float(np.log(np.maximum(self._align(text).text_token_probs, IMPOSSIBLE)).sum())
             for text in texts
         ]
 
@@ -143,37 +112,15 @@ class _Heard:
         if not numbers:
             return ()
         aligned = self._align(text)
-        starts = dict(reversed([(token, time) for token, time in aligned.alignments]))
-        return _words(self._tokens, numbers, starts, aligned.text_token_probs, self._frames)
+        starts_s = {
+            token: frame * _SECONDS_PER_ENCODED_FRAME
+            for token, frame in reversed(aligned.alignments)
+        }
+        return words_of_tokens(
+            self._tokens, numbers, starts_s, aligned.text_token_probs, self._frames
+        )
 
     def _align(self, text: str) -> Any:  # noqa: ANN401
         numbers = self._tokens.encode(f" {text}")
         (aligned,) = self._model.align(self._encoded, self._start, [numbers], self._frames)
         return aligned
-
-
-def _words(
-    tokens: Tokens,
-    numbers: Sequence[int],
-    starts: dict[int, int],
-    probabilities: Sequence[float],
-    frames: int,
-) -> tuple[Word, ...]:
-    """Return the words that tokens make, each from its first token's time to the next word's."""
-    groups: list[list[int]] = []
-    for place, number in enumerate(numbers):
-        if not groups or tokens.decode([number]).startswith(" "):
-            groups.append([])
-        groups[-1].append(place)
-    frame_s = 2 * SECONDS_PER_FRAME
-    times = [starts.get(group[0], 0) * frame_s for group in groups]
-    ends = [*times[1:], frames * SECONDS_PER_FRAME]
-    return tuple(
-        Word(
-            text=tokens.decode([numbers[place] for place in group]).strip(),
-            start_s=start,
-            end_s=max(start, end),
-            probability=min(probabilities[place] for place in group),
-        )
-        for group, start, end in zip(groups, times, ends, strict=True)
-    )

@@ -240,6 +240,8 @@ class FindingMatcher:
         if length is not None:
             reading.end = length
             return True
+        if word == "the" and place and words[place - 1] in {"left", "right"}:
+            return False
         if word in _WHICH:
             reading.which = _WHICH[word]
         elif word not in _DETERMINERS and word not in _ADJECTIVES:
