@@ -31,12 +31,14 @@ class OrthancRest:
             If it holds no such instance.
         """
         try:
-            found = self._client.post_tools_lookup(content=uid)
-            paths = [item["ID"] for item in found if item["Type"] == "Instance"]
-            if not paths:
+            query = {"Level": "Instance", "Query": {"SOPInstanceUID": uid}}
+            found = self._client.post_tools_find(query)
+            if not isinstance(found, list) or not found:
                 raise PeerRefusedError(f"the archive at {self._url} holds no instance {uid}")
-            return bytes(self._client.get_instances_id_file(paths[0]))
+            content = self._client.get_instances_id_file(str(found[0]))
         except httpx.HTTPError as error:
             raise PeerUnreachableError(
                 f"Orthanc at {self._url} does not answer: {error}"
             ) from error
+        assert isinstance(content, bytes)
+        return content

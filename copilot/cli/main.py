@@ -3,7 +3,6 @@
 import sys
 from typing import Final
 
-import click
 import typer
 
 from copilot.cli.ask import ask
@@ -44,10 +43,10 @@ def run(arguments: list[str]) -> int:
         status = typer.main.get_command(app).main(
             arguments, prog_name="radcopilot", standalone_mode=False
         )
-    except click.exceptions.NoArgsIsHelpError:
-        return BAD_INPUT
-    except click.ClickException as error:
-        complain(error.format_message())
+    except typer.TyperException as error:  # a wrong option or argument; help was asked without any
+        message = str(error) or getattr(error, "message", "")
+        if message:
+            complain(f"{message.rstrip('.')}: see 'radcopilot --help'.")
         return BAD_INPUT
     except (InputError, CannotDoError) as error:
         complain(str(error))
@@ -55,6 +54,6 @@ def run(arguments: list[str]) -> int:
     except RadcopilotError as error:
         complain(str(error))
         return FAILED
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     return status if isinstance(status, int) else 0
