@@ -196,7 +196,7 @@ class _Heard:
         weights = weights[:, :, : max(1, self._frames // 2)].softmax(-1)
         spread, mean = torch.std_mean(weights, dim=-2, keepdim=True, unbiased=False)
         weights = whisper.timing.median_filter((weights - mean) / spread, _MEDIAN_WIDTH)
-        costs = -weights.mean(0)[len(self._start) : -1]
+        costs = -weights.mean(0)[len(self._start) - 1 : -1]
         tokens, frames = whisper.timing.dtw(costs)
         starts_s: dict[int, float] = {}
         for token, frame in zip(tokens.tolist(), frames.tolist(), strict=True):
