@@ -36,7 +36,7 @@ def load_concepts(path: Path | None = None) -> ConceptTable:
         raise SettingsError(f"{source}: {error}: give a readable TOML file") from error
     unknown = set(document) - {"concept"}
     if unknown:
-        raise SettingsError(f"{source}: unknown key {sorted(unknown)[0]!r}: only [[concept]]")
+        raise SettingsError(f"{source}: unknown key {min(unknown)!r}: only [[concept]]")
     entries = document.get("concept", [])
     if not isinstance(entries, list) or not entries:
         raise SettingsError(f"{source}: holds no [[concept]]: add at least one")
@@ -53,7 +53,7 @@ def _concept(entry: Mapping[str, Any], place: str) -> Concept:
     unknown = set(entry) - _KEYS
     if unknown:
         raise SettingsError(
-            f"{place}: unknown key {sorted(unknown)[0]!r}: use one of {', '.join(sorted(_KEYS))}"
+            f"{place}: unknown key {min(unknown)!r}: use one of {', '.join(sorted(_KEYS))}"
         )
     for key in _NEEDED:
         if key not in entry:

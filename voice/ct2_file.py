@@ -39,7 +39,8 @@ def read_ct2_file(path: Path) -> dict[str, NDArray[np.generic]]:
             return _variables(file)
     except (OSError, struct.error, ValueError, KeyError) as error:
         raise ModelMissingError(
-            f"{path} is no whole CTranslate2 model ({error}): run: radcopilot models install default"
+            f"{path} is no whole CTranslate2 model ({error}): run: radcopilot models install "
+            "default"
         ) from error
 
 

@@ -16,19 +16,24 @@ from typing import Any, Final
 from domain.errors import SettingsError
 from voice.phonetics import SOUNDS, likeness, sounds_of
 
-PROTECTED: Final = frozenset(
+
+def _word_set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+PROTECTED: Final = _word_set(
     "left right both bilateral bilaterally no not never without neither nor except don't "
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
     "sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety "
     "hundred thousand first second third fourth fifth sixth seventh eighth ninth tenth "
-    "eleventh twelfth upper lower middle".split()
+    "eleventh twelfth upper lower middle"
 )
 """Words that no repair may take away or bring in."""
 
 _ALIKE: Final = 0.86
 _CLEARLY: Final = 0.06
 _SHORTEST: Final = 4
-_KEYS: Final = frozenset({"confusions", "terms", "pronunciations"})
+_KEYS: Final = frozenset({"confusions", "terms", "common", "pronunciations"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +46,15 @@ class Lexicon:
         Heard phrase, lower-case, and the phrase meant.
     terms
         Words that an unknown word is repaired to when it sounds almost alike.
+    common
+        Words that are known, and no mishearing of a term.
     pronunciations
         Word to sounds, in the alphabet of ``voice.phonetics``.
     """
 
     confusions: tuple[tuple[str, str], ...] = ()
     terms: frozenset[str] = frozenset()
+    common: frozenset[str] = frozenset()
     pronunciations: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -55,7 +63,7 @@ class Lexicon:
                 guarded = PROTECTED & set(phrase.lower().split())
                 if guarded:
                     raise SettingsError(
-                        f"confusion {heard!r} -> {meant!r} holds {sorted(guarded)[0]!r}: no repair "
+                        f"confusion {heard!r} -> {meant!r} holds {min(guarded)!r}: no repair "
                         "may touch a side, a number or a negation: remove it"
                     )
         for word, sounds in self.pronunciations.items():
@@ -83,7 +91,7 @@ class Lexicon:
 
     def _term_for(self, word: str) -> str | None:
         """Return the one term that a strange word sounds almost like."""
-        if word in PROTECTED or word in self.terms or word in _COMMON or word in self._plurals:
+        if word in PROTECTED or word in self.terms or word in self.common or word in self._plurals:
             return None
         sounds = sounds_of(word, self.pronunciations)
         if len(sounds) < _SHORTEST:
@@ -103,32 +111,6 @@ class Lexicon:
         return frozenset(f"{term}s" for term in self.terms)
 
 
-_COMMON: Final = frozenset(
-    "about accept add after again all also and any archive are back bad been before big bone brain "
-    "both bring build by calculate can cancel center change check chest clear close compare could "
-    "create current delete density describe display do does done down draft draw dictate each end "
-    "even every exam extent find finding findings fine for from further general get give go good "
-    "great had has have he head heart help her here high highlight him his how image images in is "
-    "it its joint jump just keep know large largest last length let like line list load local "
-    "look made make mark mask mass mean measure measured measurement measurements mild model more "
-    "most move must my name near need new next normal note now of off old on only open or other "
-    "our out outline over own patient place please point prior previous print push put rate read "
-    "region reject remove repeat report result results reviewed same save scan scroll section see "
-    "send series set settle several share she short show side sides sign signal since single site "
-    "size slice slices small smallest so some soft source space speed stable start state step "
-    "still stop store strong study such switch take tell than that the their them then there "
-    "these they thing think this those time tissue to together total trace trial under undo until "
-    "up upload use value very view was way we well what when where which while who why will "
-    "window with within would write year yes you your stroke stone muscle rib spine skull body "
-    "eye breast fluid blood node nodes cortex vein artery arteries veins lungs lung wall "
-    "mental dental mental little middle simple people model signal vessel decision version "
-    "division revision reason region season person passion mission session question mention "
-    "attention position condition operation television station nation ration "
-    "final vital total pedal metal medal rental central general several natural neutral plural "
-    "oral moral coral rural mural".split()
-)
-
-
 def load_lexicon(path: Path | None = None) -> Lexicon:
     """Return the lexicon in a file, or the one shipped with the package.
 
@@ -145,12 +127,13 @@ def load_lexicon(path: Path | None = None) -> Lexicon:
     unknown = set(document) - _KEYS
     if unknown:
         raise SettingsError(
-            f"{source}: unknown key {sorted(unknown)[0]!r}: use one of {', '.join(sorted(_KEYS))}"
+            f"{source}: unknown key {min(unknown)!r}: use one of {', '.join(sorted(_KEYS))}"
         )
     try:
         return Lexicon(
             confusions=tuple(_pair(each) for each in document.get("confusions", [])),
             terms=frozenset(_word(each) for each in document.get("terms", [])),
+            common=frozenset(_word(each) for each in document.get("common", [])),
             pronunciations={
                 _word(word): _word(sounds)
                 for word, sounds in document.get("pronunciations", {}).items()

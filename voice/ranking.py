@@ -157,7 +157,7 @@ def _score(heard: Heard, texts: Sequence[str]) -> list[_Scored]:
 def _scored(
     heard: Heard, grammar: Grammar, lexicon: Lexicon, free: Sequence[Hypothesis]
 ) -> list[_Scored]:
-    """Return the grammar's sentences near the hypotheses, the one that fits the sound best first."""
+    """Return the grammar's sentences near the hypotheses, the best by sound first."""
     texts = [once(each.text) for each in free]
     repaired = [lexicon.repair(text)[0] for text in texts]
     misheard = {

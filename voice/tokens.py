@@ -7,6 +7,7 @@ therefore says how to encode, and a ``tokenizer.json`` that lost a merge rule ca
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -77,8 +78,7 @@ class Tokens:
         parts = [_CHARACTER[byte] for byte in piece.encode()]
         while len(parts) > 1:
             ranks = [
-                self._number.get(first + second, self.end)
-                for first, second in zip(parts, parts[1:], strict=False)
+                self._number.get(first + second, self.end) for first, second in pairwise(parts)
             ]
             place = min(range(len(ranks)), key=ranks.__getitem__)
             if ranks[place] >= self.end:

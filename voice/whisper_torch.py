@@ -149,7 +149,7 @@ class _Heard:
         )
 
     def _logits(self, sequences: Sequence[Sequence[int]]) -> Any:  # noqa: ANN401
-        """Return logits, shape (sequences, tokens, vocabulary), of sequences padded to one length."""
+        """Return logits, shape (sequences, tokens, vocabulary), padded to one length."""
         longest = max(len(each) for each in sequences)
         padded = [
             [*self._start, *each, *[self._tokens.end] * (longest - len(each))] for each in sequences

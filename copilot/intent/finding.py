@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from copilot.intent.patterns import Pattern, choice_of, read_pattern
 from copilot.intent.numbers import read_number
-from copilot.intent.wording import words_in
+from copilot.intent.patterns import Pattern, choice_of, read_pattern
+from copilot.intent.wording import word_set, words_in
 from domain.command import Side, Which
 from domain.concepts import Concept, ConceptTable
 
@@ -19,12 +19,12 @@ _WHICH: Final[Mapping[str, Which]] = {
     "largest": Which.LARGEST, "biggest": Which.LARGEST, "dominant": Which.LARGEST,
     "smallest": Which.SMALLEST, "tiniest": Which.SMALLEST,
 }  # fmt: skip
-_DETERMINERS: Final = frozenset(
+_DETERMINERS: Final = word_set(
     "the a an any all of every each this that these those my his her their its patient "
-    "patients entire whole complete two".split()
+    "patients entire whole complete two"
 )
 DEICTIC: Final = frozenset({"this", "that", "these", "those"})
-_ADJECTIVES: Final = frozenset(
+_ADJECTIVES: Final = word_set(
     "enhancing nonenhancing contrast hypodense hyperdense hypointense hyperintense isodense solid "
     "subsolid cystic calcified necrotic spiculated suspicious known new old large small big tiny "
     "huge bulky little round rounded irregular lobulated ill well defined circumscribed malignant "
@@ -33,9 +33,9 @@ _ADJECTIVES: Final = frozenset(
     "recurrent incidental peripheral central hypervascular hypovascular infiltrating "
     "exophytic simple complex complicated loculated massive mild moderate severe partly partially "
     "subpleural pleurally based visualized normal remaining other main same current "
-    "single solitary sided ring heterogeneous homogeneous perilesional".split()
+    "single solitary sided ring heterogeneous homogeneous perilesional"
 )
-_UNITS: Final = frozenset("mm cm millimeter millimeters millimetre centimeter centimeters".split())
+_UNITS: Final = word_set("mm cm millimeter millimeters millimetre centimeter centimeters")
 _LENGTH_WORDS: Final = frozenset({"point", "by", "x"})
 
 _LOCATIONS: Final = (
@@ -240,11 +240,10 @@ class FindingMatcher:
         if length is not None:
             reading.end = length
             return True
-        if word == "the" and place and words[place - 1] in {"left", "right"}:
-            return False
+        side_before = bool(place) and words[place - 1] in {"left", "right"}
         if word in _WHICH:
             reading.which = _WHICH[word]
-        elif word not in _DETERMINERS and word not in _ADJECTIVES:
+        elif word not in _DETERMINERS | _ADJECTIVES or (word == "the" and side_before):
             return False
         reading.deictic = reading.deictic or word in DEICTIC
         reading.end = place + 1
@@ -270,7 +269,7 @@ class FindingMatcher:
                 location=reading.location or finding.location,
             )
             organ = self.named_in(words, reading.end)
-            if organ is not None and not organ[1].category.value == _ABNORMAL:
+            if organ is not None and organ[1].category.value != _ABNORMAL:
                 yield from self._with_what_follows(
                     words, organ[0], self._of_organ(changed, organ[1].phrase)
                 )

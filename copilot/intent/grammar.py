@@ -7,7 +7,7 @@ from typing import Final
 from copilot.intent.meaning import MEANINGS, Said
 from copilot.intent.network import Network
 from copilot.intent.numbers import digits_spoken, digits_written
-from copilot.intent.patterns import Choice, Pattern, match_pattern, read_pattern
+from copilot.intent.patterns import Choice, match_pattern, read_pattern
 from copilot.intent.patterns import Sequence as Pieces
 from copilot.intent.rules import load_rules
 from copilot.intent.slots import filled, slots_for

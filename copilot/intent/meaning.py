@@ -80,7 +80,7 @@ _LESION_MEASURES: Final = (Measure.DIAMETER, Measure.VOLUME)
 
 
 def _usual_measures(findings: Iterable[Finding]) -> tuple[Measure, ...]:
-    """Return what "measure" means: RECIST's diameter and the volume of a lesion, else the volume."""
+    """Return what "measure" means: diameter and volume of a lesion, else the volume."""
     if all(finding.is_lesion for finding in findings):
         return _LESION_MEASURES
     return (Measure.VOLUME,)
@@ -215,7 +215,7 @@ def _as_written(text: str, count: int) -> str:
     return " ".join(written[max(0, len(written) - count) :]).strip()
 
 
-def _sign(said: Said) -> Command:
+def _sign(_: Said) -> Command:
     return QuestionCommand(
         text="Signing is done on the page, with a confirmation: no spoken sentence signs.",
         choices=("read back the report", "send the report to PACS"),

@@ -193,7 +193,7 @@ def _least(costs: Floats) -> tuple[int, int]:
 
 
 def _steps(level: Places, reached: Places) -> list[tuple[Places, Places, Places]]:
-    """Return for each level its arcs sorted by the node reached, where each begins, and the nodes."""
+    """Return for each level its arcs by the node reached, where each begins, and the nodes."""
     steps = []
     for each in np.unique(level):
         arcs = np.flatnonzero(level == each)

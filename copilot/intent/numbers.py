@@ -3,17 +3,22 @@
 import re
 from typing import Final
 
-_UNITS: Final = (
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_UNITS: Final = _words(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
     "fifteen sixteen seventeen eighteen nineteen"
-).split()
-_TENS: Final = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_ORDINAL_UNITS: Final = (
+)
+_TENS: Final = _words("twenty thirty forty fifty sixty seventy eighty ninety")
+_ORDINAL_UNITS: Final = _words(
     "zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth "
     "thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth"
-).split()
-_ORDINAL_TENS: Final = (
-    "twentieth thirtieth fortieth fiftieth sixtieth seventieth eightieth ninetieth".split()
+)
+_ORDINAL_TENS: Final = _words(
+    "twentieth thirtieth fortieth fiftieth sixtieth seventieth eightieth ninetieth"
 )
 
 _UNIT_VALUE: Final = {word: value for value, word in enumerate(_UNITS)}
@@ -137,7 +142,7 @@ def digits_spoken(text: str) -> str:
 
 
 def digits_written(text: str) -> str:
-    """Return the text with its cardinal numbers from ten on as digits, as recognisers write them."""
+    """Return the text with cardinal numbers from ten on as digits, as recognisers write them."""
     words, place, written = tuple(text.split()), 0, []
     while place < len(words):
         found = read_number(words, place)

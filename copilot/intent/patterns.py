@@ -88,27 +88,27 @@ class _Reader:
 
     def _sequence(self) -> Pattern:
         parts: list[Pattern] = []
-        while (token := self._next()) is not None and token not in "|)]":
+        while (part := self._next()) is not None and part not in "|)]":
             self._place += 1
-            parts.append(self._part(token))
+            parts.append(self._part(part))
         return parts[0] if len(parts) == 1 else Sequence(tuple(parts))
 
-    def _part(self, token: str) -> Pattern:
-        if token in "([":
+    def _part(self, part: str) -> Pattern:
+        if part in "([":
             inner = self._choice()
-            closing = ")" if token == "(" else "]"
+            closing = ")" if part == "(" else "]"
             if self._next() != closing:
                 raise SettingsError(f"pattern {self._text!r} lacks a {closing}: close each bracket")
             self._place += 1
-            return inner if token == "(" else Choice((inner, Sequence(())))
-        if token.startswith("<"):
-            name = token[1:-1]
+            return inner if part == "(" else Choice((inner, Sequence(())))
+        if part.startswith("<"):
+            name = part[1:-1]
             if name not in self._named:
                 raise SettingsError(f"pattern {self._text!r} names <{name}>, which is not defined")
             return self._named[name]
-        if token.startswith("{"):
-            return Slot(token[1:-1])
-        return Words((token,))
+        if part.startswith("{"):
+            return Slot(part[1:-1])
+        return Words((part,))
 
 
 def read_pattern(text: str, named: Mapping[str, Pattern] | None = None) -> Pattern:

@@ -20,6 +20,12 @@ _CONTRACTIONS: Final = (
     (r"'s\b", ""), (r"'", ""),
 )  # fmt: skip
 
+
+def word_set(text: str) -> frozenset[str]:
+    """Return the words of a text, as a set to look up in."""
+    return frozenset(text.split())
+
+
 FILLERS: Final = frozenset({"um", "uh", "er", "erm", "hmm", "ah", "please", "kindly"})
 
 _OPENINGS: Final = tuple(

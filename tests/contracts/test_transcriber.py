@@ -15,6 +15,7 @@ from domain.speech import Utterance
 from tests.contracts.transcribers import ScriptedTranscriber
 from voice.audio import read_utterance
 from voice.lexicon import load_lexicon
+from voice.whisper_ct2 import WhisperCt2
 
 SPOKEN = "flite-rms_16.wav"
 SENTENCE = "give me the volume of the right kidney"
@@ -34,10 +35,8 @@ def transcriber(request: pytest.FixtureRequest) -> Transcriber:
         pytest.skip("openai-whisper is not installed (pip install 'radcopilot[openai-whisper]')")
     folder: Path = request.getfixturevalue("models_folder") / "whisper-base"
     if request.param == "whisper-ct2":
-        from voice.whisper_ct2 import WhisperCt2
-
         return WhisperCt2(folder, load_lexicon(), 2)
-    from voice.whisper_torch import WhisperTorch
+    from voice.whisper_torch import WhisperTorch  # noqa: PLC0415 - an extra
 
     return WhisperTorch(folder, load_lexicon(), 2)
 

@@ -15,7 +15,11 @@ class ScriptedTranscriber:
     rivals: tuple[str, ...] = ()
     confidence: float = 1.0
 
-    def transcribe(self, utterance: Utterance, grammar: Grammar | None = None) -> Transcript:
+    def transcribe(
+        self,
+        utterance: Utterance,
+        grammar: Grammar | None = None,  # noqa: ARG002 - says what it is told to
+    ) -> Transcript:
         pieces = speech_pieces(utterance, longest_s=float("inf"))
         start_s, end_s = pieces[0][0] / SAMPLE_RATE_HZ, pieces[-1][1] / SAMPLE_RATE_HZ
         words = self.text.split()

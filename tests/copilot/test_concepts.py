@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom.sr import _concepts_dict
@@ -10,9 +11,16 @@ from domain.errors import SettingsError
 TABLE = load_concepts()
 # One code has several keywords and meanings in DICOM's tables.
 KNOWN: dict[str, set[str]] = {}
-for several in _concepts_dict.concepts["SCT"].values():
+SNOMED: Any = _concepts_dict.concepts["SCT"]
+for several in SNOMED.values():
     for value, (meaning, _) in several.items():
         KNOWN.setdefault(value, set()).add(meaning)
+
+NEEDED = (
+    "lung", "lung lesion", "lung nodule", "body", "liver", "spleen", "kidney", "pancreas",
+    "brain tumor", "soft tissue tumor", "ischemic stroke lesion", "pleural effusion", "renal mass",
+    "adrenal nodule", "urinary bladder",
+)  # fmt: skip
 
 GOOD = """
 [[concept]]
@@ -28,11 +36,7 @@ plausible_ml = [500, 4000]
 
 def test_what_a_radiologist_names_is_there() -> None:
     assert len(TABLE.concepts) >= 80
-    for phrase in (
-        "lung, lung lesion, lung nodule, body, liver, spleen, kidney, pancreas, brain tumor, "
-        "soft tissue tumor, ischemic stroke lesion, pleural effusion, renal mass, adrenal nodule, "
-        "urinary bladder"
-    ).split(", "):
+    for phrase in NEEDED:
         found = TABLE.find(phrase)
         assert found is not None
         assert found.phrase == phrase

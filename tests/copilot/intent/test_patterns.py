@@ -64,7 +64,8 @@ def test_ordinals_are_read_as_they_are_said(number: int) -> None:
 
 @pytest.mark.parametrize(
     ("words", "number"),
-    [("one hundred and seven", 107), ("a hundred five", 105), ("four two", 42), ("one oh seven", 107)],
+    [("one hundred and seven", 107), ("a hundred five", 105), ("four two", 42),
+     ("one oh seven", 107)],
 )  # fmt: skip
 def test_other_ways_of_saying_a_number(words: str, number: int) -> None:
     split = tuple(words.split())
