@@ -25,10 +25,9 @@ def interpret(transcript: Transcript, grammar: Grammar) -> Command:
             choices=readings,
         )
     if command is None:
-        near = [*transcript.rivals, *(each.text for each in transcript.hypotheses)]
         return QuestionCommand(
             text=f"I heard {transcript.text!r}, and do not know what is meant.",
-            choices=_proposals([transcript.text, *near], grammar),
+            choices=_proposals(transcript, grammar),
         )
     unsure = transcript.confidence is not None and transcript.confidence < _LEAST_CONFIDENCE
     if unsure and isinstance(command, DeleteCommand | SendCommand):
@@ -54,11 +53,13 @@ def _readings(transcript: Transcript, grammar: Grammar, command: Command | None)
     return tuple(meant.values())
 
 
-def _proposals(texts: list[str], grammar: Grammar) -> tuple[str, ...]:
-    """Return sentences near the texts, one for each command."""
+def _proposals(transcript: Transcript, grammar: Grammar) -> tuple[str, ...]:
+    """Return what may have been said, one sentence a command: first what sounded best."""
+    heard = [each.text.rstrip(".?! ") for each in transcript.hypotheses]
+    near = grammar.nearest([transcript.text], 4 * _CHOICES) if transcript.text.strip() else ()
     meant: dict[Command, str] = {}
-    for sentence in grammar.nearest([text for text in texts if text.strip()], 4 * _CHOICES):
+    for sentence in (*heard, *near):
         command = grammar.parse(sentence)
-        if command is not None:
+        if command is not None and not isinstance(command, QuestionCommand):
             meant.setdefault(command, sentence)
     return tuple(meant.values())[:_CHOICES]
