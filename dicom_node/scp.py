@@ -8,6 +8,7 @@ import errno
 import logging
 import threading
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -28,6 +29,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # names made a
     StorageCommitmentPushModel,
     Verification,
 )
+from pynetdicom.transport import AssociationSocket
 
 from dicom_node.commitment import CommitmentDesk
 from dicom_node.seg_reader import LABELMAP_STORAGE
@@ -111,6 +113,7 @@ class DicomNode:
             (evt.EVT_C_STORE, self._on_store),
             (evt.EVT_N_EVENT_REPORT, self._on_commitment),
             (evt.EVT_REJECTED, _on_rejected),
+            (evt.EVT_CONN_OPEN, _read_in_large_blocks),
         ]
         try:
             self._server = ae.start_server(
@@ -171,6 +174,28 @@ class DicomNode:
             log.exception("commitment.failed")
             return PROCESSING_FAILURE, None
         return SUCCESS, None
+
+
+def _read_in_large_blocks(event: evt.Event) -> None:
+    """Let the connection read as much as there is, instead of pynetdicom's 4 kB at a time."""
+    connection = event.assoc.dul.socket
+    if connection is not None:
+        connection.recv = partial(_received, connection)  # type: ignore[method-assign]
+
+
+def _received(connection: AssociationSocket, count: int) -> bytearray:
+    """Return ``count`` bytes, or fewer when the peer has closed the connection."""
+    content = bytearray(count)
+    view = memoryview(content)
+    filled = 0
+    while filled < count and connection.socket is not None:
+        read = connection.socket.recv_into(view[filled:])
+        if not read:
+            break
+        filled += read
+    view.release()
+    del content[filled:]
+    return content
 
 
 def _on_rejected(event: evt.Event) -> None:

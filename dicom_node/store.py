@@ -22,7 +22,8 @@ from domain.uids import InstanceUID, SeriesUID, StudyUID, checked_uid
 
 log: Final = logging.getLogger(__name__)
 
-_BATCH: Final = 64
+_BATCH: Final = 512
+_QUIET_S: Final = 0.15  # indexing waits for a pause between images: receiving goes first
 _CLOSE_TIMEOUT_S: Final = 60.0
 
 Arrival = Callable[[Dataset, Path], None]
@@ -130,7 +131,7 @@ class Store:
         batch = [self._waiting.get()]
         while len(batch) < _BATCH and batch[-1] is not None:
             try:
-                batch.append(self._waiting.get_nowait())
+                batch.append(self._waiting.get(timeout=_QUIET_S))
             except queue.Empty:
                 break
         return batch

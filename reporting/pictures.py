@@ -20,7 +20,6 @@ _LARGEST_ZOOM: Final = 8
 _OUTLINE: Final = (0, 229, 255)
 _TEXT: Final = (255, 255, 255)
 _DRAFT: Final = (255, 170, 60)
-_HALO: Final = {"stroke_width": 2, "stroke_fill": (0, 0, 0)}
 _MARGIN: Final = 10
 _BARS_MM: Final = (200, 100, 50, 20, 10, 5)
 _LONGEST_BAR: Final = 0.3
@@ -90,18 +89,31 @@ def _annotate(picture: Image.Image, grid: Grid, view: View, pixels_per_mm: float
     pen = ImageDraw.Draw(picture)
     font = ImageFont.load_default(size=15)
     width, height = picture.size
-    pen.text((_MARGIN, _MARGIN), "DRAFT", fill=_DRAFT, font=font, **_HALO)
+    _write(pen, (_MARGIN, _MARGIN), "DRAFT", fill=_DRAFT, font=font)
     for number, line in enumerate(view.caption):
-        pen.text((_MARGIN, _MARGIN + 20 * (number + 1)), line, fill=_TEXT, font=font, **_HALO)
+        _write(pen, (_MARGIN, _MARGIN + 20 * (number + 1)), line, fill=_TEXT, font=font)
     if grid.frame_of_reference_uid is not None:
         left, right = _letters(-grid.affine[:3, 2]), _letters(grid.affine[:3, 2])
         top, bottom = _letters(-grid.affine[:3, 1]), _letters(grid.affine[:3, 1])
-        pen.text((_MARGIN, height / 2), left, fill=_TEXT, font=font, **_HALO, anchor="lm")
-        pen.text((width - _MARGIN, height / 2), right, fill=_TEXT, font=font, **_HALO, anchor="rm")
-        pen.text((width / 2, _MARGIN), top, fill=_TEXT, font=font, **_HALO, anchor="mt")
-        pen.text((width / 2, height - _MARGIN), bottom, fill=_TEXT, font=font, **_HALO, anchor="mb")
+        _write(pen, (_MARGIN, height / 2), left, fill=_TEXT, font=font, anchor="lm")
+        _write(pen, (width - _MARGIN, height / 2), right, fill=_TEXT, font=font, anchor="rm")
+        _write(pen, (width / 2, _MARGIN), top, fill=_TEXT, font=font, anchor="mt")
+        _write(pen, (width / 2, height - _MARGIN), bottom, fill=_TEXT, font=font, anchor="mb")
     if grid.in_plane_calibrated:
         _scale_bar(pen, picture.size, pixels_per_mm, font)
+
+
+def _write(
+    pen: ImageDraw.ImageDraw,
+    place: tuple[float, float],
+    text: str,
+    *,
+    fill: tuple[int, int, int],
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    anchor: str = "la",
+) -> None:
+    """Write with a dark rim, to be read on any grey."""
+    pen.text(place, text, fill, font, anchor, stroke_width=2, stroke_fill=(0, 0, 0))
 
 
 def _scale_bar(
@@ -117,7 +129,7 @@ def _scale_bar(
     start = stop - bar_mm * pixels_per_mm
     level = height - 2 * _MARGIN
     pen.line([(start, level), (stop, level)], fill=_TEXT, width=2)
-    pen.text((stop, level - 6), f"{bar_mm} mm", fill=_TEXT, font=font, **_HALO, anchor="rb")
+    _write(pen, (stop, level - 6), f"{bar_mm} mm", fill=_TEXT, font=font, anchor="rb")
 
 
 def _letters(direction_lps: NDArray[np.float64]) -> str:
