@@ -1,0 +1,140 @@
+"""The web API over a real store, and a real archive behind the yes."""
+
+from collections.abc import Iterator
+
+import pydicom
+import pytest
+from fastapi.testclient import TestClient
+
+from copilot.demo.orthanc import Orthanc, is_installed
+from copilot.demo.study import box_as_drawn
+from copilot.serving import application
+from copilot.settings import Settings, load_settings
+from copilot.wiring import House
+from domain.uids import InstanceUID
+from tests.conftest import missing
+from tests.phantoms import ct, ellipsoid, grid, series
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:starlette")
+
+
+@pytest.fixture
+def home(tmp_path) -> Iterator[House]:
+    defaults = load_settings().model_dump()
+    defaults["storage"]["folder"] = str(tmp_path / "site")
+    defaults["node"]["port"] = 0
+    if is_installed():
+        archive = Orthanc(tmp_path / "orthanc")
+        defaults["peers"] = [
+            {"ae_title": "ORTHANC", "host": "127.0.0.1", "port": archive.dicom_port}
+        ]
+    made = House(Settings.model_validate(defaults))
+    made.archive = archive if is_installed() else None
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def client(home) -> Iterator[TestClient]:
+    with TestClient(application(home)) as made:
+        yield made
+
+
+@pytest.fixture
+def stored(home, tmp_path):
+    on = grid(shape=(12, 64, 64), spacing_mm=(2.0, 1.0, 1.0))
+    ball = ellipsoid(on, (8.0, 9.0, 10.0))
+    files = series(tmp_path / "chest", ct(on, ball, hu=50.0, background=-850.0))
+    for path in files:
+        home.store.keep(InstanceUID(str(pydicom.dcmread(path).SOPInstanceUID)), path.read_bytes())
+    home.store.settle()
+    box, slices = box_as_drawn(ball)
+    return {
+        "series_instance_uid": str(pydicom.dcmread(files[0]).SeriesInstanceUID),
+        "text": "segment the lung lesion",
+        "boxes": [
+            {
+                "slice": box.slice_start,
+                "row_start": box.row_start,
+                "column_start": box.column_start,
+                "row_stop": box.row_stop,
+                "column_stop": box.column_stop,
+            }
+        ],
+        "slices": list(slices),
+    }
+
+
+def test_health_and_the_openapi_page(client):
+    health = client.get("/health").json()
+    assert health["instances"] == 0
+    assert set(health["models"]) == {"whisper-base", "litemedsam"}
+    assert client.get("/docs").status_code == 200
+    assert "/api/commands" in client.get("/openapi.json").json()["paths"]
+
+
+def test_studies_are_listed(client, stored):
+    [study] = client.get("/api/studies").json()
+    assert study["series"][0]["instances"] == 12
+
+
+def test_a_command_waits_for_a_yes_and_nothing_leaves_before(client, home, stored):
+    made = client.post("/api/commands", json=stored)
+    assert made.status_code == 201, made.text
+    result = made.json()
+    assert result["state"] == "waiting"
+    assert result["masks"][0]["volume_ml"] > 1
+    refused = client.post(f"/api/commands/{result['id']}/send")
+    assert refused.status_code == 422
+    assert "nothing leaves before it is accepted" in refused.json()["detail"]
+    assert client.get(f"/api/commands/{result['id']}/seg.dcm").content[128:132] == b"DICM"
+    assert "DRAFT" in client.get(f"/api/commands/{result['id']}/draft.html").text
+    assert client.get(f"/api/commands/{result['id']}/../../etc").status_code == 404
+    assert client.get(f"/api/commands/{result['id']}/other.txt").status_code == 404
+    rejected = client.post(f"/api/commands/{result['id']}/reject").json()
+    assert rejected["state"] == "rejected"
+    assert client.post(f"/api/commands/{result['id']}/accept").status_code == 422
+    assert [each["state"] for each in client.get("/api/commands").json()] == ["rejected"]
+    assert home.audit.verify() == 2
+
+
+def test_an_accepted_result_reaches_the_archive_once(client, home, stored):
+    if home.archive is None:
+        missing("Orthanc is not installed")
+    with home.archive:
+        result = client.post("/api/commands", json=stored).json()
+        client.post(f"/api/commands/{result['id']}/accept")
+        sent = client.post(f"/api/commands/{result['id']}/send").json()
+        assert sent["state"] == "sent"
+        assert len(sent["peers"][0]["stored"]) == 2
+        assert client.post(f"/api/commands/{result['id']}/send").status_code == 422
+
+
+def test_an_archive_that_is_off_leaves_the_result_accepted(client, home, stored):
+    if home.archive is None:
+        missing("Orthanc is not installed")
+    result = client.post("/api/commands", json=stored).json()
+    client.post(f"/api/commands/{result['id']}/accept")
+    failed = client.post(f"/api/commands/{result['id']}/send")
+    assert failed.status_code == 502
+    assert "does not answer" in failed.json()["detail"]
+    assert client.get(f"/api/commands/{result['id']}").json()["state"] == "accepted"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"series_instance_uid": "1.2.3"}, {"slices": [4, 99]}, {"engine": "magic"}, {"txt": "x"}],
+)
+def test_bad_bodies_are_refused_by_name(client, stored, change):
+    answer = client.post("/api/commands", json=stored | change)
+    assert answer.status_code == 422
+    assert answer.json()["detail"]
+
+
+def test_a_recording_is_heard(client, models_folder, pytestconfig):
+    path = pytestconfig.rootpath / "copilot/demo/recordings/measure_this_lesion.wav"
+    answer = client.post("/api/transcriptions", files={"recording": path.read_bytes()})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["command"]["action"] == "measure"
+    wrong = client.post("/api/transcriptions", files={"recording": b"no sound"})
+    assert wrong.status_code == 422
