@@ -25,7 +25,7 @@ MARGIN_NATS_PER_GAP: Final = 1.3
 """A reading of another meaning is a rival when it is this close to the best, the more so the worse
 the best itself explains the sound."""
 
-SAFE_MARGIN_NATS: Final = 4.0
+SAFE_MARGIN_NATS: Final = 6.0
 """The same, at least, where a side, an ordinal or a number differs."""
 
 GAP_PER_WORD: Final = 1.6
