@@ -166,7 +166,11 @@ def main() -> None:
 
 
 def _compare(count: int, associations: Sequence[int], passes: int) -> None:
-    makers: tuple[Callable[[Path], AbstractContextManager[Receiver]], ...] = (own_node, dcmtk, orthanc)
+    makers: tuple[Callable[[Path], AbstractContextManager[Receiver]], ...] = (
+        own_node,
+        dcmtk,
+        orthanc,
+    )
     rates: dict[tuple[str, int], list[float]] = {}
     with tempfile.TemporaryDirectory() as workplace:
         images = make_images(Path(workplace) / "images", count)
