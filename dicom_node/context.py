@@ -1,6 +1,7 @@
 """What a report's head says, read from the headers of a series."""
 
 from pydicom.dataset import Dataset
+from pydicom.valuerep import PersonName
 
 from domain.report import StudyContext
 from domain.volume import Volume
@@ -9,7 +10,9 @@ from domain.volume import Volume
 def study_context(header: Dataset, volume: Volume) -> StudyContext:
     """Return patient, study and technique as the images state them; patient data: never logged."""
     return StudyContext(
-        patient_name=str(header.get("PatientName") or ""),
+        patient_name=PersonName(str(header.get("PatientName") or ""))
+        .family_comma_given()
+        .strip(", "),
         patient_id=str(header.get("PatientID") or ""),
         accession_number=str(header.get("AccessionNumber") or ""),
         study_date=_dashed(str(header.get("StudyDate") or "")),

@@ -21,6 +21,9 @@ _OUTLINE: Final = (0, 229, 255)
 _TEXT: Final = (255, 255, 255)
 _DRAFT: Final = (255, 170, 60)
 _MARGIN: Final = 10
+_SMALLEST_TEXT: Final = 15
+_TEXT_SHARE: Final = 40  # of the shorter side
+_LINE: Final = 1.3
 _BARS_MM: Final = (200, 100, 50, 20, 10, 5)
 _LONGEST_BAR: Final = 0.3
 _FULL_WINDOW: Final = (1.0, 99.0)
@@ -87,11 +90,12 @@ def _draw_outline(picture: Image.Image, marked: NDArray[np.bool_]) -> None:
 
 def _annotate(picture: Image.Image, grid: Grid, view: View, pixels_per_mm: float) -> None:
     pen = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(size=15)
     width, height = picture.size
+    size = max(_SMALLEST_TEXT, min(width, height) // _TEXT_SHARE)
+    font = ImageFont.load_default(size=size)
     _write(pen, (_MARGIN, _MARGIN), "DRAFT", fill=_DRAFT, font=font)
     for number, line in enumerate(view.caption):
-        _write(pen, (_MARGIN, _MARGIN + 20 * (number + 1)), line, fill=_TEXT, font=font)
+        _write(pen, (_MARGIN, _MARGIN + _LINE * size * (number + 1)), line, fill=_TEXT, font=font)
     if grid.frame_of_reference_uid is not None:
         left, right = _letters(-grid.affine[:3, 2]), _letters(grid.affine[:3, 2])
         top, bottom = _letters(-grid.affine[:3, 1]), _letters(grid.affine[:3, 1])
