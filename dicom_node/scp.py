@@ -1,18 +1,21 @@
 """The DICOM node: verification, storage, and the answers to storage commitment.
 
 Nothing is decoded while a peer waits: file meta and raw bytes are written aside, flushed, renamed,
-and only then is Success said. ``maximum_pdu_size=0`` (no limit) doubles the rate of pynetdicom.
+and only then is Success said.
 """
 
 import errno
+import io
 import logging
+import socket
+import struct
 import threading
 from dataclasses import dataclass
-from functools import partial
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -22,18 +25,28 @@ from pydicom.uid import (
     JPEGTransferSyntaxes,
     RLELossless,
 )
-from pynetdicom import AE, evt
-from pynetdicom.dimse_primitives import C_STORE
-from pynetdicom.presentation import AllStoragePresentationContexts
+from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID
+from pynetdicom.dsutils import decode
+from pynetdicom.presentation import (
+    AllStoragePresentationContexts,
+    PresentationContext,
+    build_context,
+)
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # names made at run time
     StorageCommitmentPushModel,
     Verification,
 )
-from pynetdicom.transport import AssociationSocket
 
 from dicom_node.commitment import CommitmentDesk
 from dicom_node.seg_reader import LABELMAP_STORAGE
 from dicom_node.store import Store
+from dicom_node.upper_layer import (
+    LIMIT_EXCEEDED,
+    Acceptor,
+    Message,
+    ProtocolError,
+    padded_uid,
+)
 from domain.errors import InputError, StorageError
 from domain.uids import InstanceUID, checked_uid
 
@@ -43,9 +56,15 @@ SUCCESS: Final = 0x0000
 OUT_OF_RESOURCES: Final = 0xA700
 CANNOT_UNDERSTAND: Final = 0xC000
 PROCESSING_FAILURE: Final = 0x0110
-COMMITMENT_RESULT: Final = {1, 2}
+UNRECOGNISED_OPERATION: Final = 0x0211
+COMMITMENT_RESULT: Final = frozenset({1, 2})
+IMPLEMENTATION_VERSION: Final = "RADCOPILOT"
+C_STORE_RQ: Final = 0x0001
+C_ECHO_RQ: Final = 0x0030
+N_EVENT_REPORT_RQ: Final = 0x0100
+_JOIN_TIMEOUT_S: Final = 5.0
 
-TRANSFER_SYNTAXES: Final = [
+TRANSFER_SYNTAXES: Final[list[str | UID]] = [
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     DeflatedExplicitVRLittleEndian,
@@ -77,14 +96,17 @@ class DicomNode:
         self.address = address
         self._store = store
         self._commitments = commitments or CommitmentDesk()
-        self._server: Any = None
+        self._listener: socket.socket | None = None
+        self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._open: dict[socket.socket, threading.Thread] = {}
+        self._contexts = _contexts()
         self.received = 0
 
     @property
     def port(self) -> int:
         """The port in use."""
-        return int(self._server.server_address[1]) if self._server else self.address.port
+        return int(self._listener.getsockname()[1]) if self._listener else self.address.port
 
     @property
     def commitments(self) -> CommitmentDesk:
@@ -99,44 +121,46 @@ class DicomNode:
         StorageError
             If the port is taken, naming it and the remedy.
         """
-        ae = AE(ae_title=self.address.ae_title)
-        ae.maximum_pdu_size = 0
-        ae.maximum_associations = self.address.most_associations
-        ae.network_timeout = self.address.idle_timeout_s
-        ae.add_supported_context(Verification)
-        for context in AllStoragePresentationContexts:
-            ae.add_supported_context(str(context.abstract_syntax), TRANSFER_SYNTAXES)
-        ae.add_supported_context(LABELMAP_STORAGE, TRANSFER_SYNTAXES)
-        ae.add_supported_context(StorageCommitmentPushModel, scu_role=True, scp_role=True)
-        handlers: list[Any] = [
-            (evt.EVT_C_ECHO, lambda _: SUCCESS),
-            (evt.EVT_C_STORE, self._on_store),
-            (evt.EVT_N_EVENT_REPORT, self._on_commitment),
-            (evt.EVT_REJECTED, _on_rejected),
-            (evt.EVT_CONN_OPEN, _read_in_large_blocks),
-        ]
+        family = socket.AF_INET6 if ":" in self.address.host else socket.AF_INET
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            self._server = ae.start_server(
-                (self.address.host, self.address.port), block=False, evt_handlers=handlers
-            )
+            listener.bind((self.address.host, self.address.port))
+            listener.listen()
         except OSError as error:
+            listener.close()
             if error.errno in {errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL}:
                 raise StorageError(
                     f"DICOM port {self.address.host}:{self.address.port} cannot be used "
                     f"({error.strerror}): stop what uses it, or set [node] port to another"
                 ) from error
             raise
+        self._listener = listener
+        self._thread = threading.Thread(
+            target=self._listen, args=(listener,), name="dicom-node", daemon=True
+        )
+        self._thread.start()
         log.info("node.listening ae_title=%s port=%d", self.address.ae_title, self.port)
         return self
 
     def stop(self) -> None:
         """Stop listening and end open associations."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server = None
+        listener, self._listener = self._listener, None
+        if listener is None:
+            return
+        _shut(listener)
+        with self._lock:
+            running = list(self._open.items())
+        for connection, _ in running:
+            _shut(connection)
+        for _, thread in running:
+            thread.join(_JOIN_TIMEOUT_S)
+        if self._thread is not None:
+            self._thread.join(_JOIN_TIMEOUT_S)
+        listener.close()
 
     def __enter__(self) -> Self:
-        return self if self._server else self.start()
+        return self if self._listener else self.start()
 
     def __exit__(
         self,
@@ -146,14 +170,73 @@ class DicomNode:
     ) -> None:
         self.stop()
 
-    def _on_store(self, event: evt.Event) -> int:
+    def _listen(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:  # stopped
+                return
+            thread = threading.Thread(
+                target=self._associate, args=(connection,), name="association", daemon=True
+            )
+            with self._lock:
+                self._open[connection] = thread
+            thread.start()
+
+    def _associate(self, connection: socket.socket) -> None:
+        acceptor = Acceptor(
+            connection=connection,
+            supported=self._contexts,
+            implementation_class_uid=PYNETDICOM_IMPLEMENTATION_UID,
+            implementation_version=IMPLEMENTATION_VERSION,
+        )
         try:
-            assert isinstance(event.request, C_STORE)
-            named = str(event.request.AffectedSOPInstanceUID)
-            uid = InstanceUID(checked_uid(named, "SOP Instance UID"))
-            self._store.keep(uid, event.encoded_dataset(include_meta=True))
-        except InputError:
-            log.exception("store.refused reason=bad UID")
+            connection.settimeout(self.address.idle_timeout_s)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self._lock:
+                too_many = len(self._open) > self.address.most_associations
+            if too_many:
+                acceptor.reject(*LIMIT_EXCEEDED)
+                log.warning("association.rejected reason=limit of %d", len(self._open) - 1)
+                return
+            acceptor.negotiate()
+            for message in acceptor.messages():
+                self._serve(acceptor, message)
+        except TimeoutError:
+            log.info("association.idle ae_title=%s ended", acceptor.calling_ae_title)
+            acceptor.abort()
+        except (ProtocolError, OSError) as error:
+            log.warning("association.broken ae_title=%s %s", acceptor.calling_ae_title, error)
+            acceptor.abort()
+        except Exception:  # one peer's oddity must not end the node
+            log.exception("association.failed ae_title=%s", acceptor.calling_ae_title)
+            acceptor.abort()
+        finally:
+            with self._lock:
+                self._open.pop(connection, None)
+            connection.close()
+
+    def _serve(self, acceptor: Acceptor, message: Message) -> None:
+        operation = message.number(0x0100)
+        if operation == C_STORE_RQ:
+            status = self._store_instance(acceptor, message)
+            acceptor.answer(message, status, _named(message, 0x0002, 0x1000))
+        elif operation == C_ECHO_RQ:
+            acceptor.answer(message, SUCCESS, _named(message, 0x0002))
+        elif operation == N_EVENT_REPORT_RQ:
+            status = self._take_commitment(acceptor, message)
+            acceptor.answer(message, status, _named(message, 0x0002, 0x1000, 0x1002))
+        else:
+            acceptor.answer(message, UNRECOGNISED_OPERATION, _named(message, 0x0002))
+
+    def _store_instance(self, acceptor: Acceptor, message: Message) -> int:
+        try:
+            uid = InstanceUID(checked_uid(message.text(0x1000), "SOP Instance UID"))
+            syntax = acceptor.transfer_syntaxes[message.context_id]
+            meta = file_meta(message.text(0x0002), uid, syntax, acceptor.calling_ae_title)
+            self._store.keep(uid, meta + message.data)
+        except (InputError, KeyError):
+            log.exception("store.refused reason=bad UID or context")
             return CANNOT_UNDERSTAND
         except StorageError:
             log.exception("store.failed")
@@ -165,39 +248,61 @@ class DicomNode:
             self.received += 1
         return SUCCESS
 
-    def _on_commitment(self, event: evt.Event) -> tuple[int, None]:
+    def _take_commitment(self, acceptor: Acceptor, message: Message) -> int:
         try:
-            if event.event_type not in COMMITMENT_RESULT:
-                return PROCESSING_FAILURE, None
-            self._commitments.answer(event.event_information)
+            if message.number(0x1002) not in COMMITMENT_RESULT:
+                return PROCESSING_FAILURE
+            syntax = UID(acceptor.transfer_syntaxes[message.context_id])
+            information = decode(
+                io.BytesIO(message.data), syntax.is_implicit_VR, syntax.is_little_endian
+            )
+            self._commitments.answer(information)
         except Exception:  # the peer must get a status whatever happens here
             log.exception("commitment.failed")
-            return PROCESSING_FAILURE, None
-        return SUCCESS, None
+            return PROCESSING_FAILURE
+        return SUCCESS
 
 
-def _read_in_large_blocks(event: evt.Event) -> None:
-    """Let the connection read as much as there is, instead of pynetdicom's 4 kB at a time."""
-    connection = event.assoc.dul.socket
-    if connection is not None:
-        connection.recv = partial(_received, connection)  # type: ignore[method-assign]
+def file_meta(sop_class: str, instance: str, syntax: str, source: str) -> bytes:
+    """Return preamble and file meta information of a received object (PS3.10 section 7.1)."""
+    title = source.encode("ascii", "replace")
+    version = IMPLEMENTATION_VERSION.encode()
+    short = (
+        (0x0002, b"UI", padded_uid(sop_class)),
+        (0x0003, b"UI", padded_uid(instance)),
+        (0x0010, b"UI", padded_uid(syntax)),
+        (0x0012, b"UI", padded_uid(PYNETDICOM_IMPLEMENTATION_UID)),
+        (0x0013, b"SH", version + b" " * (len(version) % 2)),
+        (0x0016, b"AE", title + b" " * (len(title) % 2)),
+    )
+    body = b"\x02\x00\x01\x00OB\x00\x00\x02\x00\x00\x00\x00\x01" + b"".join(
+        struct.pack("<HH2sH", 2, element, kind, len(value)) + value
+        for element, kind, value in short
+    )
+    length = struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(body))
+    return b"\0" * 128 + b"DICM" + length + body
 
 
-def _received(connection: AssociationSocket, count: int) -> bytearray:
-    """Return ``count`` bytes, or fewer when the peer has closed the connection."""
-    content = bytearray(count)
-    view = memoryview(content)
-    filled = 0
-    while filled < count and connection.socket is not None:
-        read = connection.socket.recv_into(view[filled:])
-        if not read:
-            break
-        filled += read
-    view.release()
-    del content[filled:]
-    return content
+def _named(message: Message, *elements: int) -> dict[int, bytes]:
+    """Return the elements of a request that its response repeats."""
+    return {each: message.command[each] for each in elements if each in message.command}
 
 
-def _on_rejected(event: evt.Event) -> None:
-    peer = event.assoc.requestor
-    log.warning("association.rejected ae_title=%s address=%s", peer.ae_title, peer.address)
+def _contexts() -> list[PresentationContext]:
+    contexts = [build_context(Verification)]
+    contexts += [
+        build_context(str(context.abstract_syntax), TRANSFER_SYNTAXES)
+        for context in AllStoragePresentationContexts
+    ]
+    contexts.append(build_context(LABELMAP_STORAGE, TRANSFER_SYNTAXES))
+    commitment = build_context(StorageCommitmentPushModel)
+    commitment.scu_role = commitment.scp_role = True
+    contexts.append(commitment)
+    return contexts
+
+
+def _shut(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:  # already closed by the peer
+        return

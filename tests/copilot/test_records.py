@@ -1,6 +1,9 @@
 """Audit trail, results and index: the same behaviour on SQLite and on PostgreSQL."""
 
+import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -32,28 +35,29 @@ class SteppingClock:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory) -> Iterator[str]:
-    """A private PostgreSQL on a free loopback port."""
+def postgres() -> Iterator[str]:
+    """A private PostgreSQL on a free loopback port; it refuses to run as root."""
     binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not binaries:
         missing("PostgreSQL is not installed")
-    folder = tmp_path_factory.mktemp("postgres")
+    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     port = free_port()
 
-    def run(*command: str) -> None:
-        as_user = ["runuser", "-u", "postgres", "--"] if Path("/root").owner() == "root" else []
-        subprocess.run([*as_user, *command], check=True, capture_output=True, cwd="/", timeout=60)
+    def run(program: str, *arguments: object) -> None:
+        command = [*as_user, str(binaries[-1] / program), *map(str, arguments)]
+        subprocess.run(command, check=True, capture_output=True, cwd="/", timeout=60)
 
-    for parent in (folder, *folder.parents[:3]):
-        if parent.owner() == folder.owner() and str(parent).startswith("/tmp/"):  # noqa: S108
-            parent.chmod(0o777)
-    data = folder / "data"
-    run(str(binaries[-1] / "initdb"), "-D", str(data), "-A", "trust", "-U", "radcopilot")
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={data}"
-    control = str(binaries[-1] / "pg_ctl")
-    run(control, "-D", str(data), "-o", options, "-l", str(data / "log"), "-w", "start")
-    yield f"postgresql+psycopg://radcopilot@127.0.0.1:{port}/postgres"
-    run(control, "-D", str(data), "-m", "immediate", "stop")
+    with tempfile.TemporaryDirectory(prefix="radcopilot-postgres-") as folder:
+        if as_user:
+            shutil.chown(folder, "postgres")
+        data = Path(folder) / "data"
+        run("initdb", "-D", data, "-A", "trust", "-U", "radcopilot")
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={data}"
+        run("pg_ctl", "-D", data, "-o", options, "-l", data / "log", "-w", "start")
+        try:
+            yield f"postgresql+psycopg://radcopilot@127.0.0.1:{port}/postgres"
+        finally:
+            run("pg_ctl", "-D", data, "-m", "fast", "-w", "stop")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
