@@ -3,8 +3,10 @@
 import logging
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Final
 
 import typer
@@ -27,12 +29,18 @@ def serve(*, config: Config = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("pynetdicom").setLevel(logging.WARNING)
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    signal.signal(signal.SIGTERM, _end)
     home = house(config)
     web = home.settings.web
     with running_node(home) as app:
         say(f"DICOM node {home.settings.node.ae_title} on port {home.node.port}")
         say(f"web API on http://{web.host}:{web.port}/docs")
         serve_web(app, web.host, web.port)
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    """End as on Ctrl-C, so that the node stops and the index is written before the process goes."""
+    raise SystemExit(0)
 
 
 def check(

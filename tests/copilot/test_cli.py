@@ -2,13 +2,17 @@
 
 import json
 import socket
+import subprocess
+import time
 import wave
 from contextlib import closing
 
+import httpx
 import numpy as np
 import pydicom
 import pytest
 
+from copilot.demo.orthanc import free_port
 from copilot.demo.study import box_as_drawn, dice
 from dicom_node.files import dicom_files
 from dicom_node.seg_reader import read_segmentation
@@ -240,3 +244,28 @@ def test_help_and_wrong_commands(radcopilot):
     assert "transcribe" in radcopilot("--help").stdout
     assert "No such command" in one_line(radcopilot("frobnicate"), 2)
     assert "path" in one_line(radcopilot("ask"), 2).lower()
+
+
+def test_the_server_answers_and_ends_cleanly_when_told_to(tmp_path, tool):
+    settings = '[storage]\nfolder = "site"\n[node]\nport = 0\n[web]\nport = '
+    port = free_port()
+    (tmp_path / "site.toml").write_text(f"{settings}{port}\n")
+    server = subprocess.Popen(
+        [tool("radcopilot"), "serve", "--config", "site.toml"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        with httpx.Client(trust_env=False, transport=httpx.HTTPTransport(retries=0)) as client:
+            for _ in range(300):
+                try:
+                    health = client.get(f"http://127.0.0.1:{port}/health").json()
+                    break
+                except httpx.ConnectError:
+                    time.sleep(0.1)
+        assert health["node"]["ae_title"] == "RADCOPILOT"
+    finally:
+        server.terminate()
+        server.communicate(timeout=30)
+    assert server.returncode == 0
