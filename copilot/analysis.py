@@ -10,7 +10,7 @@ from typing import Final
 from pydicom.dataset import Dataset
 
 from copilot.planner import RulePlanner, makes_masks
-from copilot.reviewer import RuleReviewer, reviewed
+from copilot.reviewer import RuleReviewer
 from dicom_node.context import study_context
 from dicom_node.equipment import MANUFACTURER, MODEL_NAME, device_uid, software_version
 from dicom_node.files import headers, write_dataset, write_whole
@@ -217,8 +217,7 @@ class Analyst:
                             f"{segment.concept or 'lesion'}: not found ({segment.absent_reason})"
                         )
                         continue
-                    warnings = self._reviewer.review(volume, prompt, segment)
-                    outcome.segments.append(reviewed(segment, volume, warnings))
+                    outcome.segments.append(self._reviewer.reviewed(volume, prompt, segment))
         except CannotDoError as error:
             outcome.refusals.append(str(error))
 

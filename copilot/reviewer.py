@@ -1,8 +1,7 @@
 """A look at a mask before the radiologist's: warns, never hides, never repairs."""
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,82 +11,90 @@ from domain.prompt import Prompt
 from domain.segment import Segment
 from domain.volume import Volume
 
-_CLEARLY_MM: Final = 15.0
 _MM3_PER_ML: Final = 1000.0
-_BODY_LEVEL: Final = 0.2
-_EVERY: Final = 7
+_BODY_ABOVE_HU: Final = -300.0
+_LEAST_WIDTH_MM: Final = 200.0
+_MIDDLE_MM: Final = 20.0
 
 
 class RuleReviewer:
-    """The ``Reviewer`` port: side against the body's midline, volume against the concept table."""
+    """The ``Reviewer`` port: side against the body's middle, volume against the concept table."""
 
     def __init__(self, concepts: ConceptTable) -> None:
         self._concepts = concepts
 
-    def review(
-        self,
-        volume: Volume,
-        prompt: Prompt,  # noqa: ARG002 - the port's
-        segment: Segment,
-    ) -> tuple[str, ...]:
+    def review(self, volume: Volume, prompt: Prompt, segment: Segment) -> tuple[str, ...]:
         """Return warnings to be shown with the mask."""
-        said = (side_contradiction(volume, segment), self._size(segment))
+        said = (side_contradiction(volume, prompt, segment), self._size(segment))
         return tuple(warning for warning in said if warning is not None)
 
+    def reviewed(self, volume: Volume, prompt: Prompt, segment: Segment) -> Segment:
+        """Return the segment with the warnings of ``review``; a contradicted side is taken off."""
+        fresh = [w for w in self.review(volume, prompt, segment) if w not in segment.warnings]
+        wrong = side_contradiction(volume, prompt, segment) is not None
+        return replace(
+            segment,
+            warnings=(*segment.warnings, *fresh),
+            side=None if wrong else segment.side,
+        )
+
     def _size(self, segment: Segment) -> str | None:
-        concept = self._concepts.find(segment.concept) if segment.concept else None
         grid = segment.mask.grid
-        if concept is None or not (grid.slice_spacing_known and grid.in_plane_calibrated):
+        concept = self._concepts.find(segment.concept) if segment.concept else None
+        measurable = grid.in_plane_calibrated and grid.slice_spacing_known
+        if concept is None or segment.mask.is_empty or not measurable:
             return None
         volume_ml = segment.mask.voxel_count * grid.voxel_volume_mm3 / _MM3_PER_ML
-        low, high = concept.smallest_ml, concept.largest_ml
-        if low is not None and volume_ml < low:
-            return f"{volume_ml:.2f} mL is small for {concept.phrase} (usually above {low:g} mL)"
-        if high is not None and volume_ml > high:
-            return f"{volume_ml:.1f} mL is large for {concept.phrase} (usually below {high:g} mL)"
+        if concept.smallest_ml is not None and volume_ml < concept.smallest_ml:
+            return (
+                f"{volume_ml:.2g} mL is less than a {concept.phrase} usually has "
+                f"({concept.smallest_ml:g} mL): check that all of it is on the series and marked"
+            )
+        if concept.largest_ml is not None and volume_ml > concept.largest_ml:
+            return (
+                f"{volume_ml:.1f} mL is more than a {concept.phrase} usually has "
+                f"({concept.largest_ml:g} mL): check that nothing beside it is marked"
+            )
         return None
 
 
-def reviewed(segment: Segment, volume: Volume, warnings: Sequence[str]) -> Segment:
-    """Return the segment with its warnings; a contradicted side is taken off."""
-    fresh = tuple(warning for warning in warnings if warning not in segment.warnings)
-    return replace(
-        segment,
-        warnings=(*segment.warnings, *fresh),
-        side=None if side_contradiction(volume, segment) else segment.side,
-    )
+def side_contradiction(volume: Volume, prompt: Prompt, segment: Segment) -> str | None:
+    """Return what speaks against the side that was said with a box or click, or None.
 
-
-def side_contradiction(volume: Volume, segment: Segment) -> str | None:
-    """Return what speaks against a segment's side, or None."""
-    if segment.side not in {"left", "right"} or segment.mask.is_empty:
+    Only where the series shows enough of both sides to have a middle: that of the body on the
+    slice in the middle of the mask. Engines that find a side by name do so by position already.
+    """
+    said = prompt.side if prompt.side in {"left", "right"} and not prompt.is_text_only else None
+    if said is None or segment.mask.is_empty or not volume.grid.in_plane_calibrated:
         return None
-    offset_mm = left_of_midline_mm(volume, segment)
-    if offset_mm is None or abs(offset_mm) < _CLEARLY_MM:
-        return None
-    found = "left" if offset_mm > 0 else "right"
-    if found == segment.side:
+    side = _side_of(volume, segment)
+    if side in {None, said}:
         return None
     return (
-        f"the command says {segment.side}, but the mask lies {abs(offset_mm):.0f} mm to the "
-        f"{found} of the body's middle: check the side; none was recorded"
+        f"this lies on the patient's {side}, but {said} was said: check the side; none was recorded"
     )
 
 
-def left_of_midline_mm(volume: Volume, segment: Segment) -> float | None:
-    """Return how far the mask's centre lies to the patient's left of the body's, on its slices.
-
-    None where the image has no patient coordinates, or is too narrow to hold a body.
-    """
-    grid = volume.grid
-    if grid.frame_of_reference_uid is None or volume.is_colour:
+def _side_of(volume: Volume, segment: Segment) -> str | None:
+    """Return "left" or "right" by the middle of the body, or None where it is not clear."""
+    if volume.is_colour or volume.grid.frame_of_reference_uid is None:
         return None
-    slices = segment.mask.slice_indices()
-    image: NDArray[Any] = volume.voxels[slices[0] : slices[-1] + 1]
-    body = image > (image.min() + (np.percentile(image, 99) - image.min()) * _BODY_LEVEL)
+    marked = segment.mask.slice_indices()
+    index = marked[len(marked) // 2]
+    image = np.asarray(volume.voxels[index], dtype=np.float32)
+    body = image > (_BODY_ABOVE_HU if volume.modality == "CT" else image.mean())
     if not body.any():
         return None
-    start = np.array([slices[0], 0, 0])
-    body_centre = grid.to_lps_mm(np.argwhere(body)[::_EVERY].mean(axis=0) + start)
-    mask_centre = grid.to_lps_mm(np.argwhere(segment.mask.voxels).mean(axis=0))
-    return float(mask_centre[0] - body_centre[0])
+    body_mm = _left_mm(volume, index, body)
+    place_mm = float(_left_mm(volume, index, segment.mask.voxels[index]).mean())
+    apart_mm = place_mm - float(np.median(body_mm))
+    if float(np.ptp(body_mm)) < _LEAST_WIDTH_MM or abs(apart_mm) < _MIDDLE_MM:
+        return None
+    return "left" if apart_mm > 0 else "right"
+
+
+def _left_mm(volume: Volume, index: int, voxels: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return how far to the patient's left each marked pixel of a slice is."""
+    rows, columns = np.nonzero(voxels)
+    indices = np.column_stack([np.full(rows.size, index), rows, columns])
+    return np.asarray(volume.grid.to_lps_mm(indices)[:, 0])

@@ -11,13 +11,7 @@ from domain.ports import Capabilities, Progress, Segmenter, Session
 from domain.prompt import Prompt
 from domain.segment import Segment
 from domain.volume import Volume
-from segmentation.answers import (
-    check,
-    part_of,
-    side_warnings,
-    volume_warnings,
-    with_warnings,
-)
+from segmentation.answers import check, part_of
 
 ROUTE_LUNGS: Final = "lungs"
 ROUTE_BODY: Final = "body"
@@ -88,12 +82,6 @@ class Router:
         """Prepare to answer prompts; engines are opened as they are needed."""
         return RouterSession(self, volume)
 
-    def finished(self, volume: Volume, prompt: Prompt, segment: Segment) -> Segment:
-        """Return the segment with what is doubtful about its volume and its side."""
-        concept = self._concepts.find(segment.concept) if segment.concept else None
-        doubts = side_warnings(volume, prompt, segment) + volume_warnings(segment, concept)
-        return with_warnings(segment, doubts)
-
     def _concept(self, prompt: Prompt) -> Concept | None:
         return self._concepts.find(prompt.concept) if prompt.concept else None
 
@@ -124,8 +112,7 @@ class RouterSession:
         for index, prompt in enumerate(prompts):
             session = self._session(self._router.choose(self._volume, prompt))
             part = part_of(progress, index, len(prompts))
-            for segment in session.segment((prompt,), part):
-                yield self._router.finished(self._volume, prompt, segment)
+            yield from session.segment((prompt,), part)
 
     def _session(self, engine: Segmenter) -> Session:
         if id(engine) not in self._sessions:

@@ -14,7 +14,6 @@ import pytest
 
 from copilot.demo.orthanc import free_port
 from copilot.demo.study import box_as_drawn, dice
-from dicom_node.files import dicom_files
 from dicom_node.seg_reader import read_segmentation
 from dicom_node.volumes import load_series
 from tests.phantoms import ct, ellipsoid, grid, series
@@ -161,15 +160,10 @@ def test_measure_prints_a_seg_of_another_tool(radcopilot, shared_data):
         assert segment["volume_ml"] == pytest.approx(70.3619, abs=1e-3)
 
 
-def test_every_file_of_the_zoo_is_taken_or_refused_by_name(radcopilot, shared_data):
-    taken = 0
-    for path in dicom_files(shared_data / "zoo" / "single")[:3]:
-        if path.suffix != ".dcm":
-            continue
-        run = radcopilot("ask", path, "measure this lesion", "--json")
-        assert "nothing is selected" in one_line(run, 2)
-        taken += 1
-    assert taken
+def test_measuring_without_a_selection_says_what_to_do(radcopilot, chest):
+    files, _, _ = chest
+    run = radcopilot("ask", files[0].parent, "measure this lesion", "--json")
+    assert "draw a box" in one_line(run, 2)
 
 
 def wav(path, samples, rate=16000):
@@ -184,7 +178,8 @@ def wav(path, samples, rate=16000):
 def test_a_recording_without_speech_is_named(radcopilot, models_folder, tmp_path):
     silence = wav(tmp_path / "silence.wav", np.zeros(16000 * 2))
     run = radcopilot("transcribe", silence, "--json")
-    assert "silence.wav" in one_line(run, 2) or "no speech" in run.stderr
+    line = one_line(run, 2)
+    assert "no speech" in line
     assert run.stdout == ""
 
 

@@ -1,17 +1,21 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from copilot.planner import RulePlanner, makes_masks
-from copilot.reviewer import RuleReviewer, reviewed
+from copilot.reviewer import RuleReviewer
 from copilot.system import RandomUids
 from domain.codes import LESION, MORPHOLOGICALLY_ABNORMAL
 from domain.command import Command, MeasureCommand, SegmentCommand, SendCommand, UndoCommand
 from domain.concepts import Concept, ConceptTable
 from domain.errors import SettingsError
 from domain.plan import Effect
-from domain.prompt import Prompt
+from domain.ports import no_progress
+from domain.prompt import Box, Prompt
 from domain.uids import checked_uid
 from domain.volume import Mask, Volume
+from tests.contracts.segmenters import EllipsoidSegmenter, chest, small_table
 from tests.phantoms import grid, segment
 
 TABLE = ConceptTable.of(
@@ -62,21 +66,37 @@ def abdomen():
     return Volume(voxels=voxels, grid=on, modality="CT"), Mask(voxels=marked, grid=on)
 
 
+BOX = Box.on_slice(1, (20, 30), (60, 70))
+
+
 def review(volume, made):
-    warnings = RuleReviewer(TABLE).review(volume, Prompt(concept="kidney"), made)
-    return reviewed(made, volume, warnings)
+    prompt = Prompt(concept="kidney", side=made.side, boxes=(BOX,))
+    return RuleReviewer(TABLE).reviewed(volume, prompt, made)
 
 
 def test_a_side_that_agrees_is_kept(abdomen):
     volume, mask = abdomen
-    assert review(volume, segment(mask, "kidney", "left")).side == "left"
+    looked_at = review(volume, segment(mask, "kidney", "left"))
+    assert looked_at.side == "left"
+    assert not any("side" in warning for warning in looked_at.warnings)
 
 
 def test_a_contradicted_side_is_taken_off_and_said(abdomen):
     volume, mask = abdomen
     looked_at = review(volume, segment(mask, "kidney", "right"))
     assert looked_at.side is None
-    assert any("to the left of the body's middle" in warning for warning in looked_at.warnings)
+    assert any("patient's left, but right was said" in each for each in looked_at.warnings)
+
+
+def test_a_series_too_narrow_to_have_a_middle_contradicts_nothing(abdomen):
+    volume, mask = abdomen
+    narrow = Volume(
+        voxels=volume.voxels[:, :, 45:75],
+        grid=grid(shape=(4, 50, 30), spacing_mm=(5.0, 5.0, 5.0), origin=(-25.0, -125.0, 0.0)),
+        modality="CT",
+    )
+    cut = Mask(voxels=mask.voxels[:, :, 45:75], grid=narrow.grid)
+    assert review(narrow, segment(cut, "kidney", "right")).side == "right"
 
 
 def test_sides_are_the_patients_whatever_the_array_order(abdomen):
@@ -96,7 +116,7 @@ def test_an_implausible_volume_warns_and_hides_nothing(abdomen):
     small = np.zeros_like(mask.voxels)
     small[1, 20:22, 60:62] = True
     looked_at = review(volume, segment(Mask(voxels=small, grid=mask.grid), "kidney"))
-    assert any("small for kidney" in warning for warning in looked_at.warnings)
+    assert any("less than a kidney" in warning for warning in looked_at.warnings)
     assert looked_at.mask.voxel_count == 4
 
 
@@ -111,3 +131,48 @@ def test_new_uids_are_valid_and_differ(root):
 def test_a_wrong_uid_root_stops_the_start():
     with pytest.raises(SettingsError, match="uid_root"):
         RandomUids("not.a.uid")
+
+
+LESION = Box.on_slice(11, (42, 51), (86, 95))
+MEDIASTINUM = Box.on_slice(11, (44, 50), (61, 67))
+
+
+def warnings_on(volume, prompt):
+    """Return what the reviewer says of the ellipsoid in a box, on a series with a patient."""
+    placed = replace(volume, grid=replace(volume.grid, frame_of_reference_uid="1.2.3"))
+    with EllipsoidSegmenter().open(placed) as session:
+        (made,) = session.segment([prompt], no_progress)
+    return RuleReviewer(small_table()).review(placed, prompt, made)
+
+
+@pytest.mark.parametrize(
+    ("half", "word"), [(2, "less than a pancreas"), (45, "more than a pancreas"), (12, None)]
+)
+def test_an_implausible_volume_is_said_with_the_mask(half, word):
+    box = Box.on_slice(11, (48 - half, 48 + half), (64 - half, 64 + half))
+    prompt = Prompt(concept="pancreas", boxes=(box,), slice_range=(8, 15))
+    warnings = warnings_on(chest(), prompt)
+    assert any(word in warning for warning in warnings) if word else not warnings
+
+
+@pytest.mark.parametrize(
+    ("side", "warned"), [("left", False), ("right", True), (None, False), ("both", False)]
+)
+def test_a_box_on_the_other_side_than_was_said_is_warned_of(side, warned):
+    prompt = Prompt(concept="lung lesion", side=side, boxes=(LESION,), slice_range=(9, 14))
+    assert any("patient's left" in warning for warning in warnings_on(chest(), prompt)) == warned
+
+
+def test_a_box_in_the_middle_has_no_wrong_side():
+    prompt = Prompt(concept="pancreas", side="right", boxes=(MEDIASTINUM,), slice_range=(10, 13))
+    assert not any("side" in warning for warning in warnings_on(chest(), prompt))
+
+
+def test_no_volume_is_judged_without_a_known_spacing():
+    volume = chest()
+    grid = type(volume.grid)(
+        affine=volume.grid.affine, shape=volume.grid.shape, in_plane_calibrated=False
+    )
+    unknown = Volume(voxels=volume.voxels, grid=grid, modality="CT")
+    box = Box.on_slice(11, (44, 50), (61, 67))
+    assert not warnings_on(unknown, Prompt(concept="pancreas", boxes=(box,), slice_range=(10, 13)))

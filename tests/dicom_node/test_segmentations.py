@@ -15,7 +15,7 @@ from dicom_node.seg_writer import SegWriter
 from dicom_node.volumes import load_series
 from domain.codes import LESION, MORPHOLOGICALLY_ABNORMAL, sct
 from domain.concepts import Concept
-from domain.errors import GeometryError, InputError, UnreadableFileError
+from domain.errors import GeometryError, InputError, RadcopilotError, UnreadableFileError
 from domain.segment import AlgorithmType, Provenance
 from domain.volume import Mask
 from tests.phantoms import MADE_BY, UIDS, ct, ellipsoid, grid, segment, series
@@ -258,3 +258,17 @@ def test_labels_of_the_shared_organs_fall_on_their_images(shared_data):
     assert labels["liver"]["voxels"] * volume.grid.voxel_volume_mm3 / 1000 == pytest.approx(
         1043.118, abs=0.01
     )
+
+
+def test_every_file_of_the_zoo_is_read_or_refused_by_name(shared_data):
+    read, refused = 0, {}
+    for path in sorted((shared_data / "zoo").rglob("*.dcm")):
+        is_seg = pydicom.dcmread(path, stop_before_pixels=True).get("Modality") == "SEG"
+        try:
+            _ = read_segmentation(path) if is_seg else load_series([path])
+            read += 1
+        except RadcopilotError as error:
+            refused[path.name] = str(error)
+    assert set(refused) == {"liver_rle.dcm", "liver_deflate.dcm", "sr.dcm", "rwvm.dcm"}
+    assert all(name in said for name, said in refused.items())
+    assert read > 50

@@ -19,7 +19,6 @@ from segmentation.rules import body_rule, lungs_rule
 from segmentation.slicewise import SlicewiseSegmenter
 from tests.contracts.segmenters import (
     BrightNetwork,
-    EllipsoidSegmenter,
     bright_ball,
     chest,
     small_table,
@@ -100,56 +99,6 @@ def test_the_provenance_says_what_ran():
     assert named.side == "right"
     assert boxed.provenance.engine == "half-maximum"
     assert boxed.provenance.algorithm_type is AlgorithmType.SEMIAUTOMATIC
-
-
-@pytest.mark.parametrize(
-    ("half", "word"), [(2, "less than a pancreas"), (45, "more than a pancreas"), (12, None)]
-)
-def test_an_implausible_volume_is_said_with_the_mask(half, word):
-    volume = chest()
-    concepts = small_table()
-    router = Router(
-        "default",
-        "1",
-        concepts,
-        Engines(by_route={}, solid_lung_lesion=HalfMaximumSegmenter(), boxed=EllipsoidSegmenter()),
-    )
-    box = Box.on_slice(11, (48 - half, 48 + half), (64 - half, 64 + half))
-    prompt = Prompt(concept="pancreas", boxes=(box,), slice_range=(8, 15))
-    with router.open(volume) as session:
-        (segment,) = session.segment([prompt], no_progress)
-    assert any(word in warning for warning in segment.warnings) if word else not segment.warnings
-
-
-@pytest.mark.parametrize(
-    ("side", "warned"), [("left", False), ("right", True), (None, False), ("both", False)]
-)
-def test_a_box_on_the_other_side_than_was_said_is_warned_of(side, warned):
-    prompt = Prompt(concept="lung lesion", side=side, boxes=(LESION,), slice_range=(9, 14))
-    with _router().open(chest()) as session:
-        (segment,) = session.segment([prompt], no_progress)
-    assert any("patient's left" in warning for warning in segment.warnings) == warned
-
-
-def test_a_box_in_the_middle_has_no_wrong_side():
-    prompt = Prompt(concept="pancreas", side="right", boxes=(MEDIASTINUM,), slice_range=(10, 13))
-    with _router().open(chest()) as session:
-        (segment,) = session.segment([prompt], no_progress)
-    assert not any("side" in warning for warning in segment.warnings)
-
-
-def test_no_volume_is_judged_without_a_known_spacing():
-    volume = chest()
-    grid = type(volume.grid)(
-        affine=volume.grid.affine, shape=volume.grid.shape, in_plane_calibrated=False
-    )
-    unknown = Volume(voxels=volume.voxels, grid=grid, modality="CT")
-    box = Box.on_slice(11, (44, 50), (61, 67))
-    with _router().open(unknown) as session:
-        (segment,) = session.segment(
-            [Prompt(concept="pancreas", boxes=(box,), slice_range=(10, 13))], no_progress
-        )
-    assert not segment.warnings
 
 
 def test_the_default_is_cheap_and_says_what_it_can_do(tmp_path):
