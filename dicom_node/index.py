@@ -15,7 +15,6 @@ from sqlalchemy import (
     String,
     Table,
     create_engine,
-    delete,
     event,
     func,
     select,
@@ -23,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from domain.errors import StorageError
-from domain.uids import InstanceUID, SeriesUID, StudyUID
+from domain.uids import SeriesUID, StudyUID
 
 metadata: Final = MetaData()
 
@@ -105,11 +104,6 @@ class Index:
                     connection.execute(instances.insert(), new)
         except SQLAlchemyError as error:
             raise StorageError(f"the index cannot be written: {_said(error)}") from error
-
-    def remove(self, uids: Sequence[InstanceUID]) -> None:
-        """Forget instances."""
-        with self._engine.begin() as connection:
-            connection.execute(delete(instances).where(instances.c.sop_instance_uid.in_(uids)))
 
     def count(self) -> int:
         """Return how many instances are known."""

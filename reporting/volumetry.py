@@ -1,6 +1,5 @@
 """Volume and density of a mask."""
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -83,13 +82,6 @@ def density(image: Volume, mask: Mask) -> tuple[Measurement, ...]:
         Measurement(concept=concept, value=float(value), unit=image.unit, derivation=derivation)
         for derivation, value in statistics
     )
-
-
-def areas_mm2(mask: Mask) -> Iterator[tuple[int, float]]:
-    """Yield each marked slice with its area in square millimetres."""
-    _, row_mm, column_mm = mask.grid.spacing_mm
-    for index in mask.slice_indices():
-        yield index, float(np.count_nonzero(mask.voxels[index])) * row_mm * column_mm
 
 
 def largest_slice(mask: Mask) -> int:
