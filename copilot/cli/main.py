@@ -8,6 +8,7 @@ import typer
 from copilot.cli.ask import ask
 from copilot.cli.console import complain
 from copilot.cli.demo import demo
+from copilot.cli.evaluate import evaluate
 from copilot.cli.measure import measure
 from copilot.cli.models import app as models_app
 from copilot.cli.records import audit_app, studies
@@ -26,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, serve, check, ask, transcribe, measure, studies):
+for command in (demo, serve, check, ask, transcribe, measure, evaluate, studies):
     app.command()(command)
 app.add_typer(models_app, name="models")
 app.add_typer(audit_app, name="audit")
