@@ -60,6 +60,11 @@ def ucum(value: str, meaning: str) -> Code:
     return Code(value=value, scheme="UCUM", meaning=meaning)
 
 
+def ibsi(value: str, meaning: str) -> Code:
+    """Return a feature of the Image Biomarker Standardisation Initiative, as PS3.16 lists it."""
+    return Code(value=value, scheme="IBSI", meaning=meaning)
+
+
 MILLIMETRE: Final = ucum("mm", "mm")
 SQUARE_MILLIMETRE: Final = ucum("mm2", "square millimeter")
 MILLILITRE: Final = ucum("ml", "milliliter")
@@ -71,6 +76,12 @@ BECQUEREL_PER_MILLILITRE: Final = ucum("Bq/ml", "Becquerels/milliliter")
 VOLUME: Final = sct("118565006", "Volume")
 LONG_AXIS: Final = sct("103339001", "Long axis")
 SHORT_AXIS: Final = sct("103340004", "Short axis")
+AREA: Final = sct("131184002", "Area of defined region")
+MAXIMUM_3D_DIAMETER: Final = ibsi("L0JK", "Maximum 3D Diameter of a Mesh")
+MESH_VOLUME: Final = ibsi("RNU0", "Volume of Mesh")
+SURFACE_AREA: Final = ibsi("C0JK", "Surface Area of Mesh")
+SPHERICITY: Final = ibsi("QCFX", "Sphericity")
+METABOLIC_VOLUME: Final = dcm("126032", "Metabolic Volume")
 ATTENUATION: Final = dcm("112031", "Attenuation Coefficient")
 
 RIGHT: Final = sct("24028007", "Right")
@@ -82,6 +93,8 @@ MEAN: Final = sct("373098007", "Mean")
 STANDARD_DEVIATION: Final = sct("386136009", "Standard Deviation")
 MINIMUM: Final = sct("255605001", "Minimum")
 MAXIMUM: Final = sct("56851009", "Maximum")
+MEDIAN: Final = sct("373099004", "Median")
+PEAK: Final = dcm("126031", "Peak Value Within ROI")
 LESION: Final = sct("52988006", "Lesion")
 MORPHOLOGICALLY_ABNORMAL: Final = sct("49755003", "Morphologically Abnormal Structure")
 VOXEL_SUM: Final = dcm("126030", "Sum of segmented voxel method for volume")

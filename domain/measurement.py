@@ -24,6 +24,10 @@ class Measurement:
         The slice it was measured on; None for the whole mask.
     points_lps_mm
         End points of a diameter, in LPS millimetres.
+    uncertainty
+        Half the width of the 95 % interval round ``value``, in ``unit``; None where no model says.
+    rule
+        What the codes leave open: "41 % of SUVmax". Written as a parameter of the algorithm.
     """
 
     concept: Code
@@ -33,10 +37,30 @@ class Measurement:
     derivation: Code | None = None
     slice_index: int | None = None
     points_lps_mm: tuple[Position, ...] = ()
+    uncertainty: float | None = None
+    rule: str | None = None
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.value):
             raise InputError(f"measurement {self.concept.meaning!r} is {self.value}, not a number")
+        if self.uncertainty is not None and not 0.0 <= self.uncertainty < math.inf:
+            raise InputError(
+                f"uncertainty of {self.concept.meaning!r} is {self.uncertainty}: half an interval "
+                "is a number from 0"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statistic:
+    """A number of the values inside for which PS3.16 has no code: printed, never in an SR."""
+
+    name: str
+    value: float
+    unit: Code
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise InputError(f"statistic {self.name!r} is {self.value}, not a number")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +102,10 @@ class Finding:
         The finding's type and, where the concept has one, its anatomic place.
     warnings
         What stands between this and being believed.
+    statistics
+        Further numbers of the values inside, without codes.
+    absent
+        What was not measured, each with its reason.
     """
 
     tracking_id: str
@@ -91,6 +119,8 @@ class Finding:
     measurements: tuple[Measurement, ...] = ()
     is_proposal: bool = False
     warnings: tuple[str, ...] = field(default=())
+    statistics: tuple[Statistic, ...] = ()
+    absent: tuple[str, ...] = ()
 
     def measurement(self, concept: Code) -> Measurement | None:
         """Return the first measurement of this kind, or None."""

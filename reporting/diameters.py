@@ -68,6 +68,22 @@ def axes_on_slice(mask: Mask, slice_index: int) -> Axes:
     )
 
 
+def axes_by_slice(mask: Mask) -> tuple[Axes, ...]:
+    """Return the axes of every marked slice, in volume order.
+
+    Raises
+    ------
+    EmptyMaskError
+        If the mask has no voxel.
+    UncalibratedError
+        If the image has no pixel spacing at the patient.
+    """
+    slices = mask.slice_indices()
+    if not slices:
+        raise EmptyMaskError("the mask is empty: there is nothing to measure")
+    return tuple(axes_on_slice(mask, index) for index in slices)
+
+
 def longest_axes(mask: Mask) -> Axes:
     """Return the axes of the slice whose long axis is longest; ties go to the later slice.
 
@@ -76,12 +92,8 @@ def longest_axes(mask: Mask) -> Axes:
     EmptyMaskError
         If the mask has no voxel.
     """
-    slices = mask.slice_indices()
-    if not slices:
-        raise EmptyMaskError("the mask is empty: there is nothing to measure")
     best: Axes | None = None
-    for index in slices:
-        axes = axes_on_slice(mask, index)
+    for axes in axes_by_slice(mask):
         if best is None or axes.long.length_mm >= best.long.length_mm - _SAME_MM:
             best = axes
     assert best is not None

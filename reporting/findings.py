@@ -1,20 +1,21 @@
 """A mask and its image to a finding: measured, placed, traceable."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Final
+from functools import cache
 
-from domain.codes import LESION
+from domain.codes import LESION, SUV_BODY_WEIGHT
 from domain.command import Measure
 from domain.concepts import Concept
 from domain.errors import CannotDoError, UncalibratedError
 from domain.measurement import Evidence, Finding, Measurement
 from domain.segment import Segment
 from domain.uids import InstanceUID
-from domain.volume import Volume
+from domain.volume import Mask, Volume
 from reporting.diameters import diameters
-from reporting.volumetry import density, largest_slice, volume
-
-_ALL: Final = (Measure.VOLUME, Measure.DIAMETER, Measure.DENSITY)
+from reporting.shape import Mesh, maximum_3d_diameter, mesh, surface
+from reporting.uptake import metabolic_volume, peak
+from reporting.volumetry import area, density, density_is_known, largest_slice, percentiles, volume
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +36,9 @@ def measured(
 ) -> Finding:
     """Return the finding of a segment with every measurement its image allows.
 
-    What the image does not allow is left out; a measure in ``asked`` that is left out is named in
-    the warnings, with the reason.
+    What the image does not allow is left out, with its reason in ``absent``. The reason is a
+    warning too where the measure was ``asked`` for, where the image has no scale, and for PET
+    without SUV.
 
     Raises
     ------
@@ -45,13 +47,15 @@ def measured(
     """
     key_slice = largest_slice(segment.mask)
     measurements: list[Measurement] = []
-    warnings = list(segment.warnings)
-    for measure in _ALL:
+    warnings, absent = list(segment.warnings), []
+    for name, measure, make in _makers(image, segment.mask):
         try:
-            measurements.extend(_measure(measure, image, segment))
+            measurements.extend(make())
         except (UncalibratedError, CannotDoError) as error:
-            if measure in asked or isinstance(error, UncalibratedError):
-                warnings.append(f"no {measure}: {error}")
+            absent.append(f"no {name}: {error}")
+            if measure in asked or _is_grave(measure, image):
+                warnings.append(absent[-1])
+    statistics = percentiles(image, segment.mask) if density_is_known(image) else ()
     frame = image.source.frames[key_slice] if image.source else None
     return Finding(
         tracking_id=tracking.tracking_id,
@@ -69,7 +73,9 @@ def measured(
         ),
         provenance=segment.provenance,
         is_proposal=segment.is_proposal,
-        warnings=tuple(warnings),
+        warnings=tuple(dict.fromkeys(warnings)),
+        statistics=statistics,
+        absent=tuple(dict.fromkeys(absent)),
     )
 
 
@@ -79,11 +85,38 @@ def located(finding: Finding, segmentation: InstanceUID) -> Finding:
     return replace(finding, evidence=evidence)
 
 
-def _measure(measure: Measure, image: Volume, segment: Segment) -> tuple[Measurement, ...]:
+_Made = tuple[str, Measure | None, Callable[[], tuple[Measurement, ...]]]
+
+
+def _makers(image: Volume, mask: Mask) -> Iterator[_Made]:
+    """Yield what is tried: its name, the measure that asks for it, and how it is made."""
+
+    @cache
+    def made() -> Mesh:
+        return mesh(mask)
+
+    is_flat = len(mask.slice_indices()) == 1
+    yield "volume", Measure.VOLUME, lambda: (volume(mask),)
+    if is_flat:
+        yield "area", None, lambda: (area(mask),)
+    yield "diameter", Measure.DIAMETER, lambda: diameters(mask)
+    if not is_flat:
+        yield "3D diameter", None, lambda: (maximum_3d_diameter(made()),)
+        yield "surface", None, lambda: surface(mask, made())
+    yield "density", Measure.DENSITY, lambda: density(image, mask)
+    if image.unit == SUV_BODY_WEIGHT:
+        yield "SUVpeak", None, lambda: (peak(image, mask),)
+        yield "metabolic volume", None, lambda: (metabolic_volume(image, mask),)
+
+
+def _is_grave(measure: Measure | None, image: Volume) -> bool:
+    """Tell whether a reader must know of a gap without having asked."""
     match measure:
-        case Measure.VOLUME:
-            return (volume(segment.mask),)
         case Measure.DIAMETER:
-            return diameters(segment.mask)
+            return True  # it fails only without a scale
         case Measure.DENSITY:
-            return density(image, segment.mask)
+            return image.modality == "PT"
+        case Measure.VOLUME:
+            return image.grid.shape[0] > 1  # a single image has its area instead
+        case None:
+            return False

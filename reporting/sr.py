@@ -81,7 +81,7 @@ def _report(
         observation_context=_observer(author),
         procedure_reported=_procedure(source_headers[0]),
         imaging_measurements=[
-            _group(finding, segmentation, source_headers) for finding in findings
+            _group(finding, segmentation, source_headers, author) for finding in findings
         ],
         title=codes.DCM.ImagingMeasurementReport,
         language_of_content_item_and_descendants=hd.sr.LanguageOfContentItemAndDescendants(
@@ -132,7 +132,10 @@ def _procedure(header: Dataset) -> PydicomCode:
 
 
 def _group(
-    finding: Finding, segmentation: Dataset, source_headers: Sequence[Dataset]
+    finding: Finding,
+    segmentation: Dataset,
+    source_headers: Sequence[Dataset],
+    author: SrAuthor,
 ) -> hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations:
     group = hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(
@@ -149,7 +152,7 @@ def _group(
         finding_type=_coded(finding.code),
         finding_sites=_sites(finding),
         algorithm_id=_algorithm(finding.provenance),
-        measurements=[_measurement(measurement) for measurement in finding.measurements],
+        measurements=[_measurement(measurement, author) for measurement in finding.measurements],
     )
     _add_lines(group, finding.measurements, source_headers[0].get("FrameOfReferenceUID"))
     return group
@@ -193,11 +196,21 @@ def _algorithm(provenance: Provenance) -> hd.sr.AlgorithmIdentification:
     )
 
 
-def _measurement(measurement: Measurement) -> hd.sr.Measurement:
+def _measurement(measurement: Measurement, author: SrAuthor) -> hd.sr.Measurement:
+    """Return one number; its uncertainty is left out.
+
+    CID 225 has a concept for it, but none says at which confidence it is meant.
+    """
+    rule = None
+    if measurement.rule is not None:
+        rule = hd.sr.AlgorithmIdentification(
+            name=author.model_name, version=author.version, parameters=[measurement.rule]
+        )
     return hd.sr.Measurement(
         name=_coded(measurement.concept),
         value=_decimal(measurement.value),
         unit=_coded(measurement.unit),
+        algorithm_id=rule,
         derivation=_coded(measurement.derivation) if measurement.derivation else None,
         method=_coded(measurement.method) if measurement.method else None,
     )

@@ -1,16 +1,22 @@
 """Numbers and findings in words; every number that is written comes from a Measurement."""
 
+import math
 from typing import Final
 
 from domain.codes import (
+    AREA,
     ATTENUATION,
     HOUNSFIELD_UNIT,
     LONG_AXIS,
     MAXIMUM,
     MEAN,
+    METABOLIC_VOLUME,
     MILLILITRE,
     MILLIMETRE,
+    NO_UNITS,
+    PEAK,
     SHORT_AXIS,
+    SQUARE_MILLIMETRE,
     STANDARD_DEVIATION,
     SUV_BODY_WEIGHT,
     SUV_BODY_WEIGHT_VALUE,
@@ -22,29 +28,47 @@ from domain.measurement import Finding, Measurement
 _UNITS: Final = {
     MILLILITRE: "mL",
     MILLIMETRE: "mm",
+    SQUARE_MILLIMETRE: "mm²",
+    NO_UNITS: "",
     HOUNSFIELD_UNIT: "HU",
     SUV_BODY_WEIGHT: "g/mL",
 }
+_SUMMARY: Final = {
+    LONG_AXIS: "long axis",
+    VOLUME: "volume",
+    AREA: "area",
+    SUV_BODY_WEIGHT_VALUE: "SUVmax",
+}
 _SMALL_ML: Final = 10.0
 _TINY_ML: Final = 0.1
+_EVEN: Final = 1e-9
 
 
 def number(measurement: Measurement) -> str:
-    """Return the value as a reader wants it: no more digits than it is worth, with its unit."""
-    unit = _UNITS.get(measurement.unit, measurement.unit.value)
-    value = measurement.value
-    if measurement.unit == MILLILITRE:
-        digits = 3 if value < _TINY_ML else 2 if value < _SMALL_ML else 1
-    elif measurement.unit == HOUNSFIELD_UNIT:
-        digits = 0
-    elif measurement.unit == SUV_BODY_WEIGHT:
-        digits = 2
-    else:
-        digits = 1
-    text = f"{value:.{digits}f}"
+    """Return the value as a reader wants it: "1.36 mL (±0.10)", the second the 95 % interval.
+
+    No more digits than it is worth; the interval is rounded up, so that it never reads as nothing.
+    """
+    digits = _digits(measurement)
+    text = f"{measurement.value:.{digits}f}"
     if float(text) == 0.0:
         text = text.removeprefix("-")
-    return f"{text} {unit}"
+    unit = _UNITS.get(measurement.unit, measurement.unit.value)
+    said = f"{text} {unit}".rstrip()
+    if measurement.uncertainty is None:
+        return said
+    rounded = math.ceil(measurement.uncertainty * 10**digits - _EVEN) / 10**digits
+    return f"{said} (±{rounded:.{digits}f})"
+
+
+def _digits(measurement: Measurement) -> int:
+    if measurement.unit == MILLILITRE:
+        return 3 if measurement.value < _TINY_ML else 2 if measurement.value < _SMALL_ML else 1
+    if measurement.unit in {HOUNSFIELD_UNIT, SQUARE_MILLIMETRE}:
+        return 0
+    if measurement.unit in {SUV_BODY_WEIGHT, NO_UNITS}:
+        return 2
+    return 1
 
 
 def name(finding: Finding) -> str:
@@ -69,21 +93,24 @@ def described(finding: Finding) -> tuple[str, tuple[Measurement, ...]]:
             parts.append(template.format(*[number(measurement) for measurement in found]))
             used.extend(found)
 
+    def statistic(concept: Code, derivation: Code) -> Measurement | None:
+        return _derived(finding, concept, derivation)
+
     say("volume {}", finding.measurement(VOLUME))
+    say("area {}", finding.measurement(AREA))
     long_axis = finding.measurement(LONG_AXIS)
-    say("long axis {}, short axis {}", long_axis, finding.measurement(SHORT_AXIS))
+    say("long x short axis {} x {}", long_axis, finding.measurement(SHORT_AXIS))
     if long_axis is not None and long_axis.slice_index is not None:
         parts[-1] += f" (image {long_axis.slice_index + 1})"
     say(
         "mean attenuation {}, standard deviation {}",
-        _derived(finding, ATTENUATION, MEAN),
-        _derived(finding, ATTENUATION, STANDARD_DEVIATION),
+        statistic(ATTENUATION, MEAN),
+        statistic(ATTENUATION, STANDARD_DEVIATION),
     )
-    say(
-        "SUVbw mean {}, maximum {}",
-        _derived(finding, SUV_BODY_WEIGHT_VALUE, MEAN),
-        _derived(finding, SUV_BODY_WEIGHT_VALUE, MAXIMUM),
-    )
+    say("SUVmax {}", statistic(SUV_BODY_WEIGHT_VALUE, MAXIMUM))
+    say("SUVmean {}", statistic(SUV_BODY_WEIGHT_VALUE, MEAN))
+    say("SUVpeak {}", statistic(SUV_BODY_WEIGHT_VALUE, PEAK))
+    say("metabolic volume at 41 % of SUVmax {}", finding.measurement(METABOLIC_VOLUME))
     numbers = "; ".join(parts) if parts else "no measurement possible"
     return f"{capitalised(name(finding))} ({finding.tracking_id}): {numbers}.", tuple(used)
 
@@ -92,12 +119,14 @@ def summarised(finding: Finding) -> tuple[str, tuple[Measurement, ...]]:
     """Return a short sentence for the impression, and the measurements it uses."""
     used = tuple(
         measurement
-        for measurement in (finding.measurement(LONG_AXIS), finding.measurement(VOLUME))
+        for measurement in (
+            finding.measurement(LONG_AXIS),
+            finding.measurement(VOLUME) or finding.measurement(AREA),
+            _derived(finding, SUV_BODY_WEIGHT_VALUE, MAXIMUM),
+        )
         if measurement is not None
     )
-    said = ", ".join(
-        f"{'long axis' if m.concept == LONG_AXIS else 'volume'} {number(m)}" for m in used
-    )
+    said = ", ".join(f"{_SUMMARY[m.concept]} {number(m)}" for m in used)
     doubt = " Proposed from words alone: to be confirmed." if finding.is_proposal else ""
     return f"{capitalised(name(finding))}{': ' + said if said else ''}.{doubt}", used
 

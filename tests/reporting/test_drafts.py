@@ -4,11 +4,14 @@ from importlib import resources
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
-from domain.codes import LONG_AXIS, VOLUME
+from domain.codes import LONG_AXIS, MILLILITRE, VOLUME
 from domain.concepts import Window
 from domain.errors import InputError, PromptError
+from domain.measurement import Measurement
 from domain.report import StudyContext
 from reporting.draft import DraftRenderer, draft_report
 from reporting.findings import Tracking, located, measured
@@ -51,7 +54,9 @@ def test_every_number_of_a_statement_comes_from_a_measurement(finding):
         image = statement.finding.measurement(LONG_AXIS).slice_index + 1
         text = text.replace(f"(image {image})", "")
         written = re.findall(r"-?\d+(?:\.\d+)?", text)
-        allowed = [number(measurement).split()[0] for measurement in statement.measurements]
+        allowed = re.findall(
+            r"-?\d+(?:\.\d+)?", " ".join(number(each) for each in statement.measurements)
+        )
         assert written
         assert set(written) <= set(allowed)
 
@@ -88,7 +93,7 @@ def test_a_draft_says_what_was_not_found_and_never_nothing(renderer):
 
 def test_numbers_have_the_digits_they_are_worth(finding):
     volume = finding.measurement(VOLUME)
-    assert re.fullmatch(r"\d\.\d\d mL", number(volume))
+    assert re.fullmatch(r"\d\.\d\d mL \(±0\.\d\d\)", number(volume))
 
 
 def test_a_picture_shows_outline_sides_and_scale():
@@ -105,3 +110,21 @@ def test_a_picture_shows_outline_sides_and_scale():
     assert np.ptp(columns) / zoom == pytest.approx(2 * 9.0, abs=2.0)
     with pytest.raises(PromptError, match="slice 9 does not exist"):
         outline_png(ct(on, mask), mask, View(slice_index=9))
+
+
+def millilitres(value, uncertainty):
+    return Measurement(concept=VOLUME, value=value, unit=MILLILITRE, uncertainty=uncertainty)
+
+
+def test_an_uncertainty_is_written_in_the_digits_of_its_value_and_never_as_nothing():
+    assert number(millilitres(1.3612, 0.0982)) == "1.36 mL (±0.10)"
+    assert number(millilitres(1043.1, 0.004)) == "1043.1 mL (±0.1)"
+    assert number(millilitres(0.0523, 0.03)) == "0.052 mL (±0.030)"
+    assert number(millilitres(1.3612, None)) == "1.36 mL"
+
+
+@given(st.floats(1e-3, 5e3), st.floats(0.0, 1.0))
+def test_no_wording_makes_an_interval_narrower(value, share):
+    measurement = millilitres(value, value * share)
+    written = float(re.search(r"±([\d.]+)", number(measurement)).group(1))
+    assert written >= measurement.uncertainty * (1 - 1e-6) - 1e-9
