@@ -124,6 +124,8 @@ def _case(values: object, place: str) -> CaseEntry:
         if first["type"] == "extra_forbidden":
             known = ", ".join(CaseEntry.model_fields)
             raise InputError(f"{place}: unknown key {key!r}: use one of {known}") from error
+        if first["type"] == "missing" and len(first["loc"]) > 1:
+            raise InputError(f"{place}: {first['loc'][0]} has too few numbers: add them") from error
         if first["type"] == "missing":
             raise InputError(f"{place}: lacks {key!r}: add it") from error
         says = first["msg"].removeprefix(_OWN_CHECK)
