@@ -13,18 +13,11 @@ from pydicom.uid import JPEGExtended12Bit
 
 from dicom_node.files import PARSE_ERRORS
 from dicom_node.frames import frame_groups
-from domain.codes import (
-    BECQUEREL_PER_MILLILITRE,
-    HOUNSFIELD_UNIT,
-    NO_UNITS,
-    SUV_BODY_WEIGHT,
-    Code,
-)
+from domain.codes import HOUNSFIELD_UNIT, NO_UNITS, Code
 from domain.errors import UnreadableFileError
 
 _GREY_FRAME_AXES: Final = 2
 _TWELVE_BITS: Final = 12
-_PET_UNITS: Final = {"BQML": BECQUEREL_PER_MILLILITRE, "GML": SUV_BODY_WEIGHT}
 
 
 def decoded_frames(dataset: FileDataset, name: str) -> NDArray[Any]:
@@ -93,12 +86,10 @@ def _by_gdcm(dataset: FileDataset) -> NDArray[Any]:
 
 
 def unit_of(dataset: Dataset) -> Code:
-    """Return the unit of the values of :func:`decoded_frames`."""
+    """Return the unit of the values of :func:`decoded_frames`; for PET see dicom_node.suv."""
     modality = dataset.get("Modality")
     if modality == "CT" and dataset.get("RescaleType", "HU") in {"HU", ""}:
         return HOUNSFIELD_UNIT
-    if modality == "PT":
-        return _PET_UNITS.get(str(dataset.get("Units", "")), NO_UNITS)
     return NO_UNITS
 
 

@@ -1,7 +1,9 @@
 """A series of files to one Volume."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -10,6 +12,7 @@ from dicom_node.files import read_dataset
 from dicom_node.frames import FramePlane, planes
 from dicom_node.pixels import decoded_frames, notes_on, unit_of
 from dicom_node.stacking import stack
+from dicom_node.suv import PetValues, pet_values
 from domain.errors import (
     GeometryError,
     InputError,
@@ -19,6 +22,13 @@ from domain.errors import (
 from domain.ports import Progress, no_progress
 from domain.uids import FrameOfReferenceUID, InstanceUID, SeriesUID, SopClassUID, StudyUID
 from domain.volume import SeriesReference, SourceFrame, Volume
+
+_PROJECTIONS: Final = frozenset({"CR", "DX", "MG", "IO", "PX", "RF", "XA", "RG"})
+_SAME_SPACING_MM: Final = 1e-4
+_DETECTOR_SPACING: Final = (
+    "pixel spacing is that of the detector, not at the patient: lengths and areas need a "
+    "calibrated image"
+)
 
 
 def load_series(paths: Sequence[Path], progress: Progress = no_progress) -> Volume:
@@ -40,7 +50,11 @@ def load_series(paths: Sequence[Path], progress: Progress = no_progress) -> Volu
     datasets = [read_dataset(path, with_pixels=False) for path in paths]
     first = datasets[0]
     _check_one_series(datasets, paths)
-    frames = [plane for n, header in enumerate(datasets) for plane in planes(header, n)]
+    frames = [
+        _at_patient(plane, header)
+        for n, header in enumerate(datasets)
+        for plane in planes(header, n)
+    ]
     frame_of_reference = str(first.get("FrameOfReferenceUID") or "") or None
     grid, order = stack(
         frames, FrameOfReferenceUID(frame_of_reference) if frame_of_reference else None
@@ -56,18 +70,55 @@ def load_series(paths: Sequence[Path], progress: Progress = no_progress) -> Volu
     if voxels.shape[:3] != grid.shape:
         raise GeometryError(f"pixels {voxels.shape[:3]} do not match the header's {grid.shape}")
     progress(1.0, "reading images")
+    values = _values(datasets)
+    if values.factor != 1.0:
+        voxels = (voxels * np.float64(values.factor)).astype(np.float32)
     return Volume(
         voxels=voxels,
         grid=grid,
         modality=str(first.get("Modality", "OT")),
-        unit=unit_of(first),
+        unit=values.unit,
         source=SeriesReference(
             study_instance_uid=StudyUID(str(first.get("StudyInstanceUID", ""))),
             series_instance_uid=SeriesUID(str(first.SeriesInstanceUID)),
             frames=tuple(_source(datasets[f.dataset_index], f) for f in ordered),
         ),
-        notes=notes_on(first),
+        notes=(*notes_on(first), *values.notes, *_spacing_notes(datasets)),
     )
+
+
+def _values(datasets: Sequence[Dataset]) -> PetValues:
+    if datasets[0].get("Modality") == "PT":
+        return pet_values(datasets)
+    return PetValues(unit=unit_of(datasets[0]))
+
+
+def _at_patient(plane: FramePlane, dataset: Dataset) -> FramePlane:
+    """Take the spacing from a projection whose Pixel Spacing is that of the detector."""
+    return replace(plane, spacing_mm=None) if _is_detector_spacing(dataset) else plane
+
+
+def _is_detector_spacing(dataset: Dataset) -> bool:
+    """Tell whether Pixel Spacing of a projection is not known to be at the patient.
+
+    It is when a calibration is stated, or when it differs from Imager Pixel Spacing: then it was
+    corrected for magnification (PS3.3 section 10.7.1.3).
+    """
+    if dataset.get("Modality") not in _PROJECTIONS or not dataset.get("PixelSpacing"):
+        return False
+    if dataset.get("PixelSpacingCalibrationType"):
+        return False
+    detector = dataset.get("ImagerPixelSpacing")
+    if not detector:
+        return True
+    apart = np.subtract(dataset.PixelSpacing, detector).astype(np.float64)
+    return bool(np.abs(apart).max() <= _SAME_SPACING_MM)
+
+
+def _spacing_notes(datasets: Sequence[Dataset]) -> tuple[str, ...]:
+    if any(_is_detector_spacing(dataset) for dataset in datasets):
+        return (_DETECTOR_SPACING,)
+    return ()
 
 
 def _check_one_series(datasets: Sequence[Dataset], paths: Sequence[Path]) -> None:

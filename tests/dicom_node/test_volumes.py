@@ -248,3 +248,20 @@ def test_units_are_those_of_the_values(shared_data):
     magnetic = unit("sts_019", "MR_T1", "image")
     assert magnetic.unit == NO_UNITS
     assert "no rescale slope: stored values are used" in magnetic.notes
+
+
+@pytest.mark.parametrize(
+    ("attributes", "calibrated"),
+    [
+        ({}, False),
+        ({"ImagerPixelSpacing": [0.7, 0.8]}, False),
+        ({"ImagerPixelSpacing": [0.77, 0.88]}, True),
+        ({"ImagerPixelSpacing": [0.7, 0.8], "PixelSpacingCalibrationType": "FIDUCIAL"}, True),
+    ],
+)
+def test_spacing_of_a_radiograph_counts_only_at_the_patient(phantom, attributes, calibrated):
+    _, files = phantom
+    edited(files[0], Modality="DX", **attributes)
+    loaded = load_series(files[:1])
+    assert loaded.grid.in_plane_calibrated == calibrated
+    assert any("that of the detector" in note for note in loaded.notes) != calibrated
