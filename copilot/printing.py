@@ -6,13 +6,19 @@ from typing import Any, Final
 
 from copilot.analysis import Analysis, Marked
 from domain.codes import (
+    AREA,
     ATTENUATION,
     LONG_AXIS,
     MAXIMUM,
+    MAXIMUM_3D_DIAMETER,
     MEAN,
+    MEDIAN,
+    MESH_VOLUME,
     MINIMUM,
+    PEAK,
     SHORT_AXIS,
     STANDARD_DEVIATION,
+    SURFACE_AREA,
     SUV_BODY_WEIGHT_VALUE,
     VOLUME,
 )
@@ -26,12 +32,18 @@ _NAMES: Final = {
     SHORT_AXIS: "short_axis",
     ATTENUATION: "attenuation",
     SUV_BODY_WEIGHT_VALUE: "suv",
+    AREA: "area",
+    MAXIMUM_3D_DIAMETER: "maximum_3d_diameter",
+    SURFACE_AREA: "surface_area",
+    MESH_VOLUME: "mesh_volume",
 }
 _STATISTICS: Final = {
     MEAN: "mean",
     STANDARD_DEVIATION: "standard_deviation",
     MINIMUM: "minimum",
     MAXIMUM: "maximum",
+    MEDIAN: "median",
+    PEAK: "peak",
 }
 
 
@@ -57,6 +69,10 @@ def printed_measurement(measurement: Measurement, segment_number: int) -> dict[s
             "meaning": measurement.concept.meaning,
         },
     }
+    if measurement.uncertainty is not None:
+        printed["uncertainty_95"] = measurement.uncertainty
+    if measurement.rule is not None:
+        printed["rule"] = measurement.rule
     if measurement.slice_index is not None:
         printed["slice"] = measurement.slice_index
     if measurement.points_lps_mm:
@@ -109,6 +125,11 @@ def _mask(marked: Marked) -> dict[str, Any]:
         "is_proposal": segment.is_proposal,
         "score": segment.score,
         "slice_profile": list(segment.slice_profile),
+        "statistics": [
+            {"name": each.name, "value": each.value, "unit": each.unit.value}
+            for each in finding.statistics
+        ],
+        "not_measured": list(finding.absent),
         "warnings": list(finding.warnings),
         "made_by": _made_by(segment.provenance),
     }

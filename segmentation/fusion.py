@@ -2,7 +2,7 @@
 
 Each is clipped, so that none can overrule the two others alone. The network knows outlines, the
 ellipse knows where the person pointed, the grey levels know what the thing looked like on the key
-slice. Measured side by side in ``bench/prompted.py``.
+slice. Measured side by side in ``bench/segmentation.py``.
 """
 
 from typing import Final
@@ -18,6 +18,7 @@ _NETWORK_LIMIT: Final = 4.0
 _PLACE_LIMIT: Final = 4.0
 _GREY_LIMIT: Final = 3.0
 _PLACE_SOFTNESS: Final = 0.175  # of the box's half side: one unit of log-odds
+_DRAWN_SOFTNESS: Final = 0.5  # where a person drew the box, the thing need not be an ellipse
 _CLICK_STRENGTH: Final = 2 * (_NETWORK_LIMIT + _PLACE_LIMIT + _GREY_LIMIT)
 _CLICK_REACH: Final = 0.1  # of the box's side
 _LEAST_CLICK_PX: Final = 1.5
@@ -28,9 +29,15 @@ _IMAGE_SMOOTHING_PX: Final = 0.7
 _LEAST_CORE_PX: Final = 20
 
 
-def place_log_odds(shape: tuple[int, int], box: SliceBox) -> NDArray[np.float32]:
-    """Return the opinion of the place: positive inside the ellipse in the box."""
-    return np.asarray((1 - ellipse(shape, box)) / np.float32(_PLACE_SOFTNESS), dtype=np.float32)
+def place_log_odds(
+    shape: tuple[int, int], box: SliceBox, *, is_drawn: bool = False
+) -> NDArray[np.float32]:
+    """Return the opinion of the place: positive inside the ellipse in the box.
+
+    It is softer in a box that a person drew: there it need not keep the outline from drifting.
+    """
+    softness = np.float32(_DRAWN_SOFTNESS if is_drawn else _PLACE_SOFTNESS)
+    return np.asarray((1 - ellipse(shape, box)) / softness, dtype=np.float32)
 
 
 def shape_log_odds(shape: NDArray[np.bool_], box: SliceBox) -> NDArray[np.float32]:

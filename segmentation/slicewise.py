@@ -290,7 +290,8 @@ class _Outline:
         network = self._view.logits(index, hints, self._crop)[self._region]
         shape = self._target.shapes.get(index)
         if shape is None:
-            place = place_log_odds(self._view.shape, box)[self._region]
+            is_drawn = index in self._target.keys
+            place = place_log_odds(self._view.shape, box, is_drawn=is_drawn)[self._region]
         else:
             place = shape_log_odds(shape, box)[self._region]
         grey = None

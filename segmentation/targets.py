@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
 
 from domain.errors import PromptError
 from domain.grid import Grid
@@ -13,6 +14,7 @@ from domain.prompt import Box, Prompt
 from domain.volume import Mask
 from segmentation.slices import SliceBox, SlicePoint
 
+_NOTHING: Final = 1e-6
 _LEAST_PROFILE: Final = 0.25  # a network needs a box of some size on the last slices too
 
 
@@ -67,24 +69,38 @@ class Target:
         return math.sqrt(max(0.0, 1.0 - ((index - nearest) / reach) ** 2))
 
     def expected_box(self, index: int) -> SliceBox:
-        """Return where to look on a slice: keys as drawn, linear between, shrinking beyond."""
+        """Return where to look on a slice: keys as drawn, smooth between, shrinking beyond.
+
+        Centres run straight from key to key. The squares of the sides, which an ellipsoid's
+        quadratic profile is made of, run monotonously through the keys to nothing at the ends of
+        the range: a small box drawn near an end then says little about the slices far from it.
+        """
         keys = self.key_slices
         if index in self.keys:
             return self.keys[index]
-        if index < keys[0]:
+        if len(keys) == 1:
             return self.keys[keys[0]].scaled(max(self.profile(index), _LEAST_PROFILE))
-        if index > keys[-1]:
-            return self.keys[keys[-1]].scaled(max(self.profile(index), _LEAST_PROFILE))
-        below = max(key for key in keys if key < index)
-        above = min(key for key in keys if key > index)
-        share = (index - below) / (above - below)
-        low, high = self.keys[below], self.keys[above]
-        return SliceBox(
-            row_start=low.row_start + share * (high.row_start - low.row_start),
-            row_stop=low.row_stop + share * (high.row_stop - low.row_stop),
-            column_start=low.column_start + share * (high.column_start - low.column_start),
-            column_stop=low.column_stop + share * (high.column_stop - low.column_stop),
+        boxes = [self.keys[key] for key in keys]
+        rows, columns = (
+            float(np.interp(index, keys, [box.centre[axis] for box in boxes])) for axis in (0, 1)
         )
+        high = self._side(index, [box.rows for box in boxes])
+        wide = self._side(index, [box.columns for box in boxes])
+        return SliceBox(
+            row_start=rows - high / 2,
+            row_stop=rows + high / 2,
+            column_start=columns - wide / 2,
+            column_stop=columns + wide / 2,
+        )
+
+    def _side(self, index: int, sides: list[float]) -> float:
+        """Return the expected side in pixels, given those of the key boxes."""
+        keys = self.key_slices
+        places = [self.start - 0.5, *keys, self.stop - 0.5]
+        squares = [0.0, *(side**2 for side in sides), 0.0]
+        side = math.sqrt(max(0.0, float(PchipInterpolator(places, squares)(index))))
+        nearest = int(np.argmin([abs(key - index) for key in keys]))
+        return max(side, _LEAST_PROFILE * sides[nearest])
 
     def outer_box(self) -> SliceBox:
         """Return the box round all key boxes."""
@@ -229,10 +245,8 @@ def ellipsoid(target: Target, grid: Grid) -> Mask:
     """Return the plain ellipsoid of a box and a range: what any engine has to beat."""
     voxels = np.zeros(grid.shape, dtype=np.bool_)
     for index in range(target.start, target.stop):
-        size = target.profile(index)
-        if size > 0:
-            nearest = min(target.key_slices, key=lambda key: abs(key - index))
-            inside = index in range(target.key_slices[0], target.key_slices[-1] + 1)
-            box = target.expected_box(index) if inside else target.keys[nearest].scaled(size)
-            voxels[index] = ellipse((grid.shape[1], grid.shape[2]), box) <= 1
+        box = target.expected_box(index)
+        if len(target.keys) == 1:
+            box = target.keys[target.main_key].scaled(max(target.profile(index), _NOTHING))
+        voxels[index] = ellipse((grid.shape[1], grid.shape[2]), box) <= 1
     return Mask(voxels=voxels, grid=grid)
