@@ -1,5 +1,7 @@
 """What a prompt points at, slice by slice."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -40,15 +42,31 @@ def test_a_box_over_slices_is_a_key_in_their_middle_and_gives_the_range():
     assert (target.start, target.stop, target.is_range_given) == (5, 12, True)
 
 
-def test_boxes_on_several_slices_are_joined_linearly():
+def test_between_boxes_the_centre_runs_straight_and_the_sides_grow():
     low = Box.on_slice(4, (10, 20), (10, 20))
     high = Box.on_slice(8, (20, 40), (14, 28))
     target = target_of(Prompt(boxes=(low, high), slice_range=(2, 11)), GRID)
-    between = target.expected_box(6)
-    assert (between.row_start, between.row_stop) == (15, 30)
-    assert (between.column_start, between.column_stop) == (12, 24)
+    boxes = [target.expected_box(index) for index in range(4, 9)]
+    assert boxes[2].centre == pytest.approx((22.5, 18))
+    rows, columns = [box.rows for box in boxes], [box.columns for box in boxes]
+    assert (rows[0], rows[-1], columns[0], columns[-1]) == pytest.approx((10, 20, 10, 14))
+    assert rows == sorted(rows)
+    assert columns == sorted(columns)
     assert target.profile(6) == 1
     assert target.main_key == 8
+
+
+def test_a_second_box_cut_from_the_same_ellipsoid_leaves_the_other_slices_nearly_as_they_were():
+    def side(index):
+        return 40 * math.sqrt(1 - ((index - 10) / 8.5) ** 2)
+
+    def box(index):
+        start = 40 - side(index) / 2
+        return Box.on_slice(index, (round(start), round(start + side(index))), (20, 60))
+
+    target = target_of(Prompt(boxes=(box(10), box(17)), slice_range=(2, 19)), GRID)
+    for index in range(10, 18):
+        assert target.expected_box(index).rows == pytest.approx(side(index), rel=0.13)
 
 
 def test_beyond_the_keys_the_box_shrinks_to_the_end_of_the_range():
@@ -108,4 +126,4 @@ def test_the_ellipsoid_has_an_ellipsoids_volume(half_slices, half_rows, half_col
     prompt = Prompt(boxes=(box,), slice_range=(10 - half_slices, 11 + half_slices))
     mask = ellipsoid(target_of(prompt, grid), grid)
     expected = 4 / 3 * np.pi * (half_slices + 0.5) * half_rows * half_columns
-    assert mask.voxel_count == pytest.approx(expected, rel=0.12)
+    assert mask.voxel_count == pytest.pytest.approx(expected, rel=0.12)
