@@ -126,4 +126,4 @@ def test_the_ellipsoid_has_an_ellipsoids_volume(half_slices, half_rows, half_col
     prompt = Prompt(boxes=(box,), slice_range=(10 - half_slices, 11 + half_slices))
     mask = ellipsoid(target_of(prompt, grid), grid)
     expected = 4 / 3 * np.pi * (half_slices + 0.5) * half_rows * half_columns
-    assert mask.voxel_count == pytest.pytest.approx(expected, rel=0.12)
+    assert mask.voxel_count == pytest.approx(expected, rel=0.12)
