@@ -128,8 +128,9 @@ def surface(mask: Mask, made: Mesh) -> tuple[Measurement, ...]:
     """Return surface area, sphericity and mesh volume where the steps of voxels allow it.
 
     A mesh of voxels has steps. Over ellipsoids with spacings within a factor of two and five
-    voxels or more along each axis its surface came out 0 to 14 % high; beyond, the error grew with
-    the ratio (25 % at 8) and with small size fell to -39 % (docs/how-to/measurements.md).
+    voxels or more along each axis its surface came out between 1 % low and 14 % high; beyond, the
+    error grew with the ratio (25 % at 8) and with small size fell to -39 %
+    (docs/how-to/measurements.md).
 
     Raises
     ------

@@ -14,7 +14,6 @@ from domain.prompt import Box, Prompt
 from domain.volume import Mask
 from segmentation.slices import SliceBox, SlicePoint
 
-_NOTHING: Final = 1e-6
 _LEAST_PROFILE: Final = 0.25  # a network needs a box of some size on the last slices too
 
 
@@ -247,6 +246,6 @@ def ellipsoid(target: Target, grid: Grid) -> Mask:
     for index in range(target.start, target.stop):
         box = target.expected_box(index)
         if len(target.keys) == 1:
-            box = target.keys[target.main_key].scaled(max(target.profile(index), _NOTHING))
+            box = target.keys[target.main_key].scaled(target.profile(index))
         voxels[index] = ellipse((grid.shape[1], grid.shape[2]), box) <= 1
     return Mask(voxels=voxels, grid=grid)

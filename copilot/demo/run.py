@@ -17,7 +17,9 @@ import pydicom
 
 from copilot.analysis import Analysis, Hints
 from copilot.demo.archive import DemoArchive, running_archive
-from copilot.demo.study import EXPERT_VOLUME_ML, SampleCase, box_as_drawn, dice, make_chest_ct
+from copilot.demo.study import EXPERT_VOLUME_ML, SampleCase, make_chest_ct
+from copilot.evaluation.agreement import dice
+from copilot.evaluation.gestures import range_of, tight_box
 from copilot.intent.interpretation import interpret
 from copilot.models.catalog import DEFAULT, SAMPLE_STUDY
 from copilot.models.fetch import PackageSource
@@ -131,7 +133,7 @@ class Demo:
         return command
 
     def _analyse(self, command: Command, case: SampleCase) -> Analysis:
-        box, slices = box_as_drawn(case.expert)
+        box, slices = tight_box(case.expert), range_of(case.expert)
         files = self._home.store.instance_paths(SeriesUID(case.series_instance_uid))
         with self._step(f"{command.action}: mask, measurements, SEG, SR, draft"):
             analysis = self._home.analyst.run(

@@ -108,7 +108,9 @@ def read_plain(path: Path) -> tuple[NDArray[Any], Grid]:
         image = SimpleITK.ReadImage(str(path))
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1].strip()
-        raise UnreadableFileError(f"{path.name} cannot be read as an image: {reason}") from error
+        raise UnreadableFileError(
+            f"{path.name} cannot be read as an image ({reason}): export it again as NIfTI or NRRD"
+        ) from error
     if image.GetDimension() != _AXES or image.GetNumberOfComponentsPerPixel() != 1:
         raise UnreadableFileError(
             f"{path.name} has {image.GetDimension()} axes and "

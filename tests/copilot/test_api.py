@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from copilot.demo.orthanc import Orthanc, is_installed
-from copilot.demo.study import box_as_drawn
+from copilot.evaluation.gestures import range_of, tight_box
 from copilot.serving import application
 from copilot.settings import Settings, load_settings
 from copilot.wiring import House
@@ -48,7 +48,7 @@ def stored(home, tmp_path):
     for path in files:
         home.store.keep(InstanceUID(str(pydicom.dcmread(path).SOPInstanceUID)), path.read_bytes())
     home.store.settle()
-    box, slices = box_as_drawn(ball)
+    box, slices = tight_box(ball), range_of(ball)
     return {
         "series_instance_uid": str(pydicom.dcmread(files[0]).SeriesInstanceUID),
         "text": "segment the lung lesion",

@@ -13,7 +13,8 @@ import pydicom
 import pytest
 
 from copilot.demo.orthanc import free_port
-from copilot.demo.study import box_as_drawn, dice
+from copilot.evaluation.agreement import dice
+from copilot.evaluation.gestures import range_of, tight_box
 from dicom_node.seg_reader import read_segmentation
 from dicom_node.volumes import load_series
 from tests.phantoms import ct, ellipsoid, grid, series
@@ -25,7 +26,7 @@ def chest(tmp_path):
     on = grid(shape=(12, 64, 64), spacing_mm=(2.0, 1.0, 1.0))
     ball = ellipsoid(on, (8.0, 9.0, 10.0))
     files = series(tmp_path / "chest", ct(on, ball, hu=50.0, background=-850.0))
-    box, slices = box_as_drawn(ball)
+    box, slices = tight_box(ball), range_of(ball)
     options = [
         "--box",
         f"{box.slice_start},{box.row_start},{box.column_start},{box.row_stop},{box.column_stop}",

@@ -10,7 +10,9 @@ import pytest
 from copilot.cli.demo import _on_its_own
 from copilot.demo import archive as demo_archive
 from copilot.demo.run import run_demo
-from copilot.demo.study import EXPERT_VOLUME_ML, box_as_drawn, brain_mr, dice
+from copilot.demo.study import EXPERT_VOLUME_ML, brain_mr
+from copilot.evaluation.agreement import dice
+from copilot.evaluation.gestures import range_of, tight_box
 from copilot.models.fetch import PackageSource
 from copilot.settings import load_settings
 from copilot.wiring import House
@@ -87,7 +89,7 @@ def test_a_typed_command_on_a_brain_mr_is_near_the_expert(radcopilot, sample_stu
     files = series(tmp_path / "brain", volume)
     loaded = load_series(files)
     truth = expert.on(loaded.grid)
-    box, slices = box_as_drawn(truth)
+    box, slices = tight_box(truth), range_of(truth)
     corners = (box.slice_start, box.row_start, box.column_start, box.row_stop, box.column_stop)
     run = radcopilot(
         "ask",

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from copilot.demo.study import brain_mr, read_image
+from copilot.demo.study import brain_mr
+from copilot.evaluation.images import read_plain
 from domain.codes import (
     HOUNSFIELD_UNIT,
     LONG_AXIS,
@@ -145,8 +146,8 @@ def test_published_values_of_pyradiomics_are_reproduced(sample_study, case):
     if case == "brain1":
         image, mask = brain_mr(sample_study)
     else:
-        voxels, on = read_image(sample_study / "lung1_image.nrrd")
-        label, label_grid = read_image(sample_study / "lung1_label.nrrd")
+        voxels, on = read_plain(sample_study / "lung1_image.nrrd")
+        label, label_grid = read_plain(sample_study / "lung1_label.nrrd")
         image = Volume(voxels=voxels, grid=on, modality="CT", unit=HOUNSFIELD_UNIT)
         mask = Mask(voxels=label > 0, grid=label_grid).on(on)
     published = baseline(sample_study, "baseline_shape.csv", case)

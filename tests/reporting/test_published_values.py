@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from copilot.demo.study import read_image
+from copilot.evaluation.images import read_plain
 from dicom_node.files import dicom_files, one_series
 from dicom_node.volumes import load_series
 from domain.codes import (
@@ -66,7 +66,7 @@ def case(request, shared_data):
     published = PUBLISHED[request.param]
     folder = shared_data / published["folder"]
     image = load_series(one_series(dicom_files(folder / "dicom")))
-    label, on = read_image(folder / "mask.nrrd")
+    label, on = read_plain(folder / "mask.nrrd")
     return request.param, image, Mask(voxels=label > 0, grid=on).on(image.grid), published
 
 

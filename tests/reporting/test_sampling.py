@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from copilot.demo.study import read_image
+from copilot.evaluation.images import read_plain
 from domain.errors import CannotDoError
 from domain.grid import Grid
 from domain.volume import Mask
@@ -122,7 +122,7 @@ def test_best_masks_of_nodules_at_5_mm_hold_their_truth(shared_data):
     truth = json.loads((folder / "truth.json").read_text())
     checked = 0
     for time, point in enumerate(truth["timepoints"]):
-        labels, on = read_image(folder / f"t{time}_mask.nii.gz")
+        labels, on = read_plain(folder / f"t{time}_mask.nii.gz")
         for lesion in point["lesions"]:
             if lesion["true_mL"]:
                 measured = volume(Mask(voxels=labels == lesion["label"], grid=on))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from copilot.demo.study import read_image
+from copilot.evaluation.images import read_plain
 from dicom_node.files import dicom_files, one_series
 from dicom_node.volumes import load_series
 from domain.codes import (
@@ -155,7 +155,7 @@ def test_pet_without_suv_says_why_and_gives_none(unit):
 def test_a_real_sarcoma_has_all_its_uptake(shared_data):
     folder = shared_data / "sts_019" / "PET"
     image = load_series(one_series(dicom_files(folder / "image")))
-    label, on = read_image(folder.with_name("PET_mask.nii.gz"))
+    label, on = read_plain(folder.with_name("PET_mask.nii.gz"))
     mask = Mask(voxels=label > 0, grid=on).on(image.grid)
     finding = finding_of(image, mask)
     statistics = {m.derivation: m.value for m in density(image, mask)}
