@@ -81,7 +81,8 @@ def mesh(mask: Mask) -> Mesh:
     box = extent(mask)
     if not (mask.grid.in_plane_calibrated and mask.grid.slice_spacing_known):
         raise UncalibratedError(
-            "pixel spacing or slice distance is not known: a shape in space cannot be given"
+            "pixel spacing or slice distance is not known: a shape in space cannot be given; load "
+            "the whole series, of images with pixel spacing"
         )
     padded = np.pad(mask.voxels[box], 1).astype(np.float32)
     vertices, faces, _, _ = _marching_cubes(padded, _HALFWAY)
