@@ -18,7 +18,7 @@ _NETWORK_LIMIT: Final = 4.0
 _PLACE_LIMIT: Final = 4.0
 _GREY_LIMIT: Final = 3.0
 _PLACE_SOFTNESS: Final = 0.175  # of the box's half side: one unit of log-odds
-_DRAWN_SOFTNESS: Final = 0.5  # where a person drew the box, the thing need not be an ellipse
+_DRAWN_SOFTNESS: Final = 1.0  # where a person drew the box, the thing need not be an ellipse
 _CLICK_STRENGTH: Final = 2 * (_NETWORK_LIMIT + _PLACE_LIMIT + _GREY_LIMIT)
 _CLICK_REACH: Final = 0.1  # of the box's side
 _LEAST_CLICK_PX: Final = 1.5
@@ -38,6 +38,11 @@ def place_log_odds(
     """
     softness = np.float32(_DRAWN_SOFTNESS if is_drawn else _PLACE_SOFTNESS)
     return np.asarray((1 - ellipse(shape, box)) / softness, dtype=np.float32)
+
+
+def distance_log_odds(distance: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the opinion of a distance to an outline, where 1 is half a side of the box."""
+    return np.asarray(distance / np.float32(_PLACE_SOFTNESS), dtype=np.float32)
 
 
 def shape_log_odds(shape: NDArray[np.bool_], box: SliceBox) -> NDArray[np.float32]:
@@ -75,8 +80,10 @@ class GreyLevels:
 
     def __init__(self, image: NDArray[np.float32], inside: NDArray[np.bool_]) -> None:
         core = ndimage.binary_erosion(inside)
-        core = core if np.count_nonzero(core) > _LEAST_CORE_PX else inside
-        outside = ~ndimage.binary_dilation(inside)
+        # Of a thing of few pixels most are edge: what lies beside them is not inside.
+        is_small = np.count_nonzero(core) <= _LEAST_CORE_PX
+        core = inside if is_small else core
+        outside = ~inside if is_small else ~ndimage.binary_dilation(inside)
         self._log_ratio = np.zeros(_GREY_BINS, dtype=np.float32)
         if core.any() and outside.any():
             smooth = _smoothed(image)

@@ -1,5 +1,6 @@
 """The port for networks that see one slice at a time, and the cache of what they saw."""
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
@@ -10,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 DEFAULT_CACHE_SLICES: Final = 64  # of 4.2 MB each
+
+_SNAP: Final = 1.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,44 @@ class SliceBox:
             column_stop=column + half_columns,
         )
 
+    def shifted(self, rows: float, columns: float) -> "SliceBox":
+        """Return the box moved."""
+        return SliceBox(
+            row_start=self.row_start + rows,
+            row_stop=self.row_stop + rows,
+            column_start=self.column_start + columns,
+            column_stop=self.column_stop + columns,
+        )
+
+    def moved_towards(self, centre: tuple[float, float], share: float) -> "SliceBox":
+        """Return the box moved by a share of the way to another centre."""
+        row, column = self.centre
+        return self.shifted(share * (centre[0] - row), share * (centre[1] - column))
+
+    def snapped(self) -> "SliceBox":
+        """Return the nearest of a coarse set of boxes, each side within 5 % of its length.
+
+        Networks hardly see the difference, and what was asked once need not be asked again.
+        """
+        row, column = self.centre
+        rows, columns = _snapped_side(self.rows), _snapped_side(self.columns)
+        row, column = _snapped_place(row, rows), _snapped_place(column, columns)
+        return SliceBox(
+            row_start=row - rows / 2,
+            row_stop=row + rows / 2,
+            column_start=column - columns / 2,
+            column_stop=column + columns / 2,
+        )
+
+    def overlap(self, other: "SliceBox") -> float:
+        """Return intersection over union."""
+        rows = min(self.row_stop, other.row_stop) - max(self.row_start, other.row_start)
+        columns = min(self.column_stop, other.column_stop) - max(
+            self.column_start, other.column_start
+        )
+        shared = max(rows, 0.0) * max(columns, 0.0)
+        return shared / (self.rows * self.columns + other.rows * other.columns - shared)
+
     def clipped(self, shape: tuple[int, int]) -> "SliceBox":
         """Return the part inside an image, at least one pixel."""
         row_start = float(np.clip(self.row_start, 0, shape[0] - 1))
@@ -60,6 +101,15 @@ class SliceBox:
             column_start=column_start,
             column_stop=float(np.clip(self.column_stop, column_start + 1, shape[1])),
         )
+
+
+def _snapped_side(side: float) -> float:
+    return float(_SNAP ** round(math.log(side) / math.log(_SNAP)))
+
+
+def _snapped_place(place: float, side: float) -> float:
+    step = side * (_SNAP - 1)
+    return round(place / step) * step
 
 
 @dataclass(frozen=True, kw_only=True)

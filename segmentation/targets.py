@@ -55,6 +55,11 @@ class Target:
         """The slice with the largest box: where the most is known."""
         return max(self.keys, key=lambda index: self.keys[index].rows * self.keys[index].columns)
 
+    def nearest_key(self, index: int) -> int:
+        """Return the key slice that says most about a slice, larger boxes from farther."""
+        areas = {key: box.rows * box.columns for key, box in self.keys.items()}
+        return max(areas, key=lambda key: areas[key] / max(abs(key - index), 0.5) ** 2)
+
     def profile(self, index: int) -> float:
         """Return the expected size on a slice, as a fraction of the key boxes: 1 between them.
 
@@ -70,9 +75,11 @@ class Target:
     def expected_box(self, index: int) -> SliceBox:
         """Return where to look on a slice: keys as drawn, smooth between, shrinking beyond.
 
-        Centres run straight from key to key. The squares of the sides, which an ellipsoid's
-        quadratic profile is made of, run monotonously through the keys to nothing at the ends of
-        the range: a small box drawn near an end then says little about the slices far from it.
+        A key speaks for the slices as far as its box is wide: between two keys the centre is
+        their mean by inverse squared distance in units of their size, beyond the outer ones that of
+        the outermost. The squares of the sides, which an ellipsoid's quadratic profile is made of,
+        run monotonously through the keys to nothing at the ends of the range: a small box drawn
+        near an end then says little about the slices far from it.
         """
         keys = self.key_slices
         if index in self.keys:
@@ -80,17 +87,24 @@ class Target:
         if len(keys) == 1:
             return self.keys[keys[0]].scaled(max(self.profile(index), _LEAST_PROFILE))
         boxes = [self.keys[key] for key in keys]
-        rows, columns = (
-            float(np.interp(index, keys, [box.centre[axis] for box in boxes])) for axis in (0, 1)
-        )
+        row, column = self._centre(index)
         high = self._side(index, [box.rows for box in boxes])
         wide = self._side(index, [box.columns for box in boxes])
         return SliceBox(
-            row_start=rows - high / 2,
-            row_stop=rows + high / 2,
-            column_start=columns - wide / 2,
-            column_stop=columns + wide / 2,
+            row_start=row - high / 2,
+            row_stop=row + high / 2,
+            column_start=column - wide / 2,
+            column_stop=column + wide / 2,
         )
+
+    def _centre(self, index: int) -> tuple[float, float]:
+        """Return the expected centre, from the key below and the key above."""
+        below = [key for key in self.key_slices if key < index][-1:]
+        above = [key for key in self.key_slices if key > index][:1]
+        boxes = {key: self.keys[key] for key in (*below, *above)}
+        weights = [box.rows * box.columns / (key - index) ** 2 for key, box in boxes.items()]
+        row, column = np.average([box.centre for box in boxes.values()], axis=0, weights=weights)
+        return float(row), float(column)
 
     def _side(self, index: int, sides: list[float]) -> float:
         """Return the expected side in pixels, given those of the key boxes."""

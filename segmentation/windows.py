@@ -19,6 +19,7 @@ _EMPTY_AIR_HU: Final = (
 )  # median; lung holds tissue; the air round a patient and in bowel does not
 _LEAST_LUNG_PX: Final = 10
 _LUNG_SHARE: Final = 0.25
+_FITS: Final = 0.7  # of a box's area: the tight box of what it was drawn round
 _SURROUNDINGS: Final = 2.0
 _DARKEST_PERCENT: Final = 0.5
 _BRIGHTEST_PERCENT: Final = 99.5
@@ -64,6 +65,19 @@ def is_in_lung(volume: Volume, box: Box) -> bool:
     image = _middle_slice(volume, box)
     frame = _frame(image.shape, box)
     return bool(_lung_like(image)[frame].mean() >= _LUNG_SHARE) if frame.any() else False
+
+
+def is_lung(volume: Volume, box: Box) -> bool:
+    """Tell whether what a box on a CT fits tightly round is a piece of aerated lung."""
+    if volume.modality != "CT" or volume.is_colour:
+        return False
+    inside = _lung_like(_middle_slice(volume, box))[
+        box.row_start : box.row_stop, box.column_start : box.column_stop
+    ]
+    labels, count = ndimage.label(inside)
+    spans = ndimage.find_objects(labels)
+    sides = [tuple(each.stop - each.start for each in span) for span in spans if span is not None]
+    return bool(count) and max(rows * columns for rows, columns in sides) >= _FITS * inside.size
 
 
 def _lung_like(image: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from domain.volume import Volume
 from segmentation.resample import resize, resize_matrix
 from segmentation.slices import Embedding, EmbeddingCache, SliceBox
 from segmentation.views import crop_round
-from segmentation.windows import applied, is_in_lung, lung_level_hu, window_for
+from segmentation.windows import applied, is_in_lung, is_lung, lung_level_hu, window_for
 from tests.contracts.segmenters import LUNG_HU, axial_grid, chest
 
 LENGTHS = st.integers(1, 40)
@@ -132,3 +132,15 @@ def test_a_series_can_be_forgotten():
     cache.get(("other", 1), _embedding)
     cache.forget("one")
     assert len(cache) == 1
+
+
+def test_a_box_that_fits_round_a_piece_of_lung_is_lung_and_one_round_the_heart_is_not():
+    voxels = np.full((1, 100, 100), 40.0)
+    voxels[0, 20:80, 10:35] = -820
+    voxels[0, 20:80, 65:90] = -820
+    volume = Volume(voxels=voxels, grid=axial_grid((1, 100, 100)), modality="CT")
+    assert is_lung(volume, Box.on_slice(0, (18, 82), (9, 36)))
+    assert not is_lung(volume, Box.on_slice(0, (25, 75), (28, 72)))
+    assert not is_lung(volume, Box.on_slice(0, (84, 98), (40, 60)))
+    magnetic = Volume(voxels=voxels, grid=volume.grid, modality="MR")
+    assert not is_lung(magnetic, Box.on_slice(0, (18, 82), (9, 36)))

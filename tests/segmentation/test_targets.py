@@ -42,18 +42,43 @@ def test_a_box_over_slices_is_a_key_in_their_middle_and_gives_the_range():
     assert (target.start, target.stop, target.is_range_given) == (5, 12, True)
 
 
-def test_between_boxes_the_centre_runs_straight_and_the_sides_grow():
+def test_between_boxes_the_sides_grow_and_the_centre_moves_nearest_the_smaller():
     low = Box.on_slice(4, (10, 20), (10, 20))
     high = Box.on_slice(8, (20, 40), (14, 28))
     target = target_of(Prompt(boxes=(low, high), slice_range=(2, 11)), GRID)
     boxes = [target.expected_box(index) for index in range(4, 9)]
-    assert boxes[2].centre == pytest.approx((22.5, 18))
+    centres = [box.centre[0] for box in boxes]
+    assert (centres[0], centres[-1]) == (15, 30)
+    assert centres == sorted(centres)
+    assert centres[2] > (15 + 30) / 2
     rows, columns = [box.rows for box in boxes], [box.columns for box in boxes]
     assert (rows[0], rows[-1], columns[0], columns[-1]) == pytest.approx((10, 20, 10, 14))
     assert rows == sorted(rows)
     assert columns == sorted(columns)
     assert target.profile(6) == 1
     assert target.main_key == 8
+
+
+def test_a_second_box_leaves_the_centre_alone_on_the_other_side_of_the_first():
+    first = Box.on_slice(8, (20, 40), (14, 28))
+    second = Box.on_slice(10, (30, 40), (30, 40))
+    target = target_of(Prompt(boxes=(first, second), slice_range=(2, 12)), GRID)
+    for index in range(2, 8):
+        assert target.expected_box(index).centre == pytest.approx((30, 21))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 29), st.integers(2, 30)), min_size=1, max_size=5),
+)
+def test_going_from_the_nearest_key_outward_the_slice_before_is_always_done(keys):
+    boxes = {index: Box.on_slice(index, (0, side), (0, side)) for index, side in keys}
+    grid = axial_grid((30, 40, 40))
+    target = target_of(Prompt(boxes=tuple(boxes.values()), slice_range=(0, 30)), grid)
+    done = set(target.keys)
+    others = [index for index in range(30) if index not in target.keys]
+    for index in sorted(others, key=lambda index: abs(index - target.nearest_key(index))):
+        assert index + (1 if target.nearest_key(index) > index else -1) in done
+        done.add(index)
 
 
 def test_a_second_box_cut_from_the_same_ellipsoid_leaves_the_other_slices_nearly_as_they_were():

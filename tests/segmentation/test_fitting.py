@@ -1,0 +1,112 @@
+"""Outlines that fit their box, and outlines between the slices that have one."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segmentation.between import KeyShape, laid_between
+from segmentation.fitting import DRAWN, EXPECTED, Fit, fitting_bias
+from segmentation.slices import SliceBox
+from segmentation.targets import box_of, ellipse
+
+SHAPE = (40, 50)
+BOX = SliceBox(row_start=10, row_stop=30, column_start=15, column_stop=35)
+WHOLE = (slice(0, SHAPE[0]), slice(0, SHAPE[1]))
+ROUND = ellipse(SHAPE, BOX)
+
+
+def _seed():
+    return ROUND <= 0.5
+
+
+def test_an_outline_too_small_for_its_box_is_let_out_and_one_too_large_taken_in():
+    for offset in (-1.5, 1.5):
+        log_odds = (4 * (1 - ROUND) + offset).astype(np.float32)
+        bias = fitting_bias(log_odds, BOX, _seed(), Fit(limit=3.0, enough=1.0))
+        assert bias == pytest.approx(-offset, abs=0.5)
+
+
+def test_an_outline_that_agrees_as_well_as_hands_do_is_left_alone():
+    log_odds = (4 * (1.08 - ROUND)).astype(np.float32)
+    assert fitting_bias(log_odds, BOX, _seed(), DRAWN) == 0
+
+
+def test_the_threshold_never_moves_beyond_its_limit():
+    log_odds = (4 * (1 - ROUND) - 2).astype(np.float32)
+    assert 0 < fitting_bias(log_odds, BOX, _seed(), EXPECTED) <= EXPECTED.limit
+
+
+def test_a_threshold_makes_no_thing_of_what_nobody_saw():
+    nothing = np.full(SHAPE, -1.0, dtype=np.float32)
+    assert fitting_bias(nothing, BOX, _seed(), DRAWN) == 0
+    speck = nothing.copy()
+    speck[20, 25] = 1
+    assert fitting_bias(speck, BOX, _seed(), DRAWN) == 0
+
+
+def test_what_does_not_hang_together_with_the_thing_does_not_count():
+    log_odds = (4 * (1 - ROUND)).astype(np.float32)
+    log_odds[:, 45:] = 5
+    assert fitting_bias(log_odds, BOX, _seed(), EXPECTED) == 0
+
+
+@given(
+    st.floats(6, 20), st.floats(6, 20), st.floats(15, 25), st.floats(18, 30), st.floats(0.5, 1.4)
+)
+def test_a_shape_laid_into_another_box_fills_it_as_it_filled_its_own(
+    rows, columns, row, column, size
+):
+    own = SliceBox(
+        row_start=row - rows / 2,
+        row_stop=row + rows / 2,
+        column_start=column - columns / 2,
+        column_stop=column + columns / 2,
+    )
+    inside = ellipse(SHAPE, own) <= 1
+    shape = KeyShape.of(inside, (0, 0), own)
+    assert shape is not None
+    other = own.scaled(size)
+    laid = shape.laid_into(other, WHOLE) > 0
+    found = box_of(laid)
+    assert abs(found.centre[0] - row) <= 1.5
+    assert abs(found.rows - other.rows) <= 2.5 + 0.1 * other.rows
+
+
+def test_half_way_between_two_outlines_lies_one_of_half_way_size():
+    small, large = BOX.scaled(0.5), BOX.scaled(1.5)
+    shapes = {
+        key: KeyShape.of(ellipse(SHAPE, box) <= 1, (0, 0), box)
+        for key, box in ((2, small), (6, large))
+    }
+    laid = laid_between(shapes, 4, BOX, WHOLE)
+    assert np.count_nonzero(laid > 0) == pytest.approx(np.count_nonzero(ROUND <= 1), rel=0.1)
+
+
+def test_beyond_the_outer_keys_the_outermost_outline_is_taken():
+    square = np.zeros(SHAPE, dtype=np.bool_)
+    square[10:30, 15:35] = True
+    shapes = {3: KeyShape.of(square, (0, 0), BOX)}
+    for index in (0, 3, 9):
+        laid = laid_between(shapes, index, BOX, WHOLE)
+        assert np.array_equal(laid > 0, square)
+
+
+def test_no_outline_expects_nothing():
+    assert KeyShape.of(np.zeros(SHAPE, dtype=np.bool_), (0, 0), BOX) is None
+    assert laid_between({}, 4, BOX, WHOLE) is None
+
+
+@given(st.floats(3, 200), st.floats(3, 200), st.floats(0, 400), st.floats(0, 400))
+def test_a_snapped_box_differs_little_and_snapping_again_changes_nothing(
+    rows, columns, row, column
+):
+    box = SliceBox(row_start=row, row_stop=row + rows, column_start=column,
+                   column_stop=column + columns)  # fmt: skip
+    snapped = box.snapped()
+    assert abs(snapped.rows / rows - 1) <= 0.05
+    assert abs(snapped.centre[0] - box.centre[0]) <= 0.06 * rows
+    assert snapped.overlap(box) > 0.78
+    again = snapped.snapped()
+    assert again.rows == pytest.approx(snapped.rows)
+    assert again.centre == pytest.approx(snapped.centre)
