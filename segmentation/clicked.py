@@ -35,6 +35,7 @@ _VESSEL_WIDTH: Final = 0.5
 _LONGEST: Final = 2.5
 _CAP: Final = 0.2  # of the radius: what a sphere is deep beyond half its width, and a little
 _LEAST_LUNG_SHARE: Final = 0.1
+_LEAST_AIR_VOXELS: Final = 100
 
 Place = tuple[slice, slice, slice]
 Index = tuple[int, int, int]
@@ -98,9 +99,7 @@ def outlined(volume: Volume, click: Point) -> Outline | str:
     solid = _solid(patch, inside, (min(level_hu, SOLID_LIMITS_HU[1]) + lung_hu) / 2)
     seed = patch.nearest(solid)
     if seed is None:
-        return (
-            "the click is beside what is solid: click in the middle of the nodule, or draw a box"
-        )
+        return "the click is beside what is solid: click in the middle of the nodule, or draw a box"
     centre, radius_mm = _widest(solid, seed, patch.spacing_mm)
     core_hu = float(np.clip(patch.core_hu(centre, radius_mm), *SOLID_LIMITS_HU))
     threshold_hu = (core_hu + lung_hu) / 2
@@ -108,9 +107,12 @@ def outlined(volume: Volume, click: Point) -> Outline | str:
     if not solid[centre]:
         return "what is clicked is hollow or blurred: draw a box on one slice"
     centre, radius_mm = _widest(solid, centre, patch.spacing_mm)
-    voxels = _freed(solid, centre, radius_mm, patch.spacing_mm)
     reach_mm = _LONGEST * radius_mm + patch.spacing_mm[0] / 2
-    if _distance_mm(voxels.shape, centre, patch.spacing_mm)[voxels].max() > reach_mm:
+    near = _about(centre, reach_mm, patch.spacing_mm)
+    at = (centre[0] - near[0].start, centre[1] - near[1].start, centre[2] - near[2].start)
+    voxels = np.zeros_like(solid)
+    voxels[near] = _freed(solid[near], at, radius_mm, patch.spacing_mm)
+    if _distance_mm(solid[near].shape, at, patch.spacing_mm)[voxels[near]].max() > reach_mm:
         return (
             "what is clicked runs on like a vessel, or into what lies beside it: "
             "draw a box on one slice and give the slice range"
@@ -147,9 +149,10 @@ class _Patch:
         labels, count = ndimage.label(self.values < AIR_BELOW_HU)
         if not count:
             return np.zeros(self.values.shape, dtype=np.bool_)
-        levels = np.asarray(ndimage.median(self.values, labels, range(count + 1)))
-        is_lung = levels > EMPTY_AIR_HU
-        is_lung[0] = False
+        is_lung = np.zeros(count + 1, dtype=np.bool_)
+        for number in np.flatnonzero(np.bincount(labels.ravel()) >= _LEAST_AIR_VOXELS):
+            if number:
+                is_lung[number] = np.median(self.values[labels == number]) > EMPTY_AIR_HU
         return np.asarray(is_lung[labels], dtype=np.bool_)
 
     def level_hu(self, inside: NDArray[np.bool_]) -> float:
@@ -158,7 +161,9 @@ class _Patch:
         reach = max(1, round(_NEAR_MM / self.spacing_mm[0]))
         levels = [-math.inf]
         for index in range(max(0, self.click[0] - reach), self.click[0] + reach + 1):
-            chosen = self.values[index : index + 1][inside[index : index + 1] & (near <= _NEAR_MM / 2)]
+            chosen = self.values[index : index + 1][
+                inside[index : index + 1] & (near <= _NEAR_MM / 2)
+            ]
             levels += [float(np.percentile(chosen, _PEAK_PERCENTILE))] if chosen.size else []
         return max(levels)
 
@@ -197,6 +202,15 @@ class _Patch:
         )
 
 
+def _about(centre: Index, reach_mm: float, spacing_mm: tuple[float, float, float]) -> Place:
+    """Return the part of a patch within a reach, and two voxels more."""
+    starts = [
+        max(0, at - math.ceil(reach_mm / mm) - 2) for at, mm in zip(centre, spacing_mm, strict=True)
+    ]
+    stops = [at + math.ceil(reach_mm / mm) + 3 for at, mm in zip(centre, spacing_mm, strict=True)]
+    return slice(starts[0], stops[0]), slice(starts[1], stops[1]), slice(starts[2], stops[2])
+
+
 def _distance_mm(
     shape: tuple[int, ...], centre: Index, spacing_mm: tuple[float, float, float]
 ) -> NDArray[np.float64]:
@@ -204,7 +218,8 @@ def _distance_mm(
         ((np.arange(length) - at) * mm) ** 2
         for length, at, mm in zip(shape, centre, spacing_mm, strict=True)
     ]
-    return np.sqrt(axes[0][:, None, None] + axes[1][None, :, None] + axes[2][None, None, :])
+    squared = axes[0][:, None, None] + axes[1][None, :, None] + axes[2][None, None, :]
+    return np.asarray(np.sqrt(squared), dtype=np.float64)
 
 
 def closed_by_ball(
@@ -218,9 +233,7 @@ def closed_by_ball(
     return np.asarray(voxels | (depth_mm > radius_mm), dtype=np.bool_)
 
 
-def _closed(
-    lung: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
-) -> NDArray[np.bool_]:
+def _closed(lung: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> NDArray[np.bool_]:
     """Return the lung with what a rolling ball cannot reach from outside it."""
     steps = [max(1, round(_ROLLING_STEP_MM / mm)) for mm in spacing_mm]
     taken = lung[:: steps[0], :: steps[1], :: steps[2]]
@@ -276,8 +289,8 @@ def _freed(
 ) -> NDArray[np.bool_]:
     """Return the part round the centre without what is narrower than half its width."""
     width_mm = _VESSEL_WIDTH * radius_mm
-    kept = _depth_mm(solid, spacing_mm) > width_mm
-    kept = _joined(kept, centre)
+    wide = np.asarray(_depth_mm(solid, spacing_mm) > width_mm, dtype=np.bool_)
+    kept = _joined(wide, centre)
     apart_mm = _depth_mm(~kept, spacing_mm)
     opened = solid & (apart_mm <= width_mm) & kept.any(axis=(1, 2))[:, None, None]
     edge = np.zeros((3, 3, 3), dtype=np.bool_)
@@ -293,7 +306,7 @@ def _cap(voxels: NDArray[np.bool_], solid: NDArray[np.bool_], most: int) -> None
     marked = np.flatnonzero(voxels.any(axis=(1, 2)))
     for end, step in ((int(marked[0]), -1), (int(marked[-1]), 1)):
         section = voxels[end]
-        added = []
+        added: list[tuple[int, NDArray[np.bool_]]] = []
         for index in range(end + step, end + step * (most + 2), step):
             if not 0 <= index < len(solid):
                 break

@@ -8,7 +8,6 @@ the chest wall replaced by lung. Each place is then outlined as a click would ou
 """
 
 import math
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,11 +22,10 @@ from domain.ports import Progress
 from domain.prompt import Point
 from domain.volume import Volume
 from segmentation.clicked import Outline, closed_by_ball, outlined
+from segmentation.routing import ROUTE_LUNG_NODULES
 from segmentation.rules import lungs_by_side
 from segmentation.upright import Upright
 from segmentation.windows import AIR_BELOW_HU
-
-ROUTE: Final = "lung-nodules"
 
 _DIAMETERS_MM: Final = (5.0, 7.0, 10.0, 14.0, 20.0, 28.0)
 _STEP_MM: Final = 1.5
@@ -53,7 +51,7 @@ class NoduleFinder:
     def supports(self, volume: Volume, concept: str) -> str | None:
         """Return None for lung nodules on a CT of several slices."""
         known = self._concepts.find(concept)
-        if known is None or known.route != ROUTE:
+        if known is None or known.route != ROUTE_LUNG_NODULES:
             return f"candidates are listed for lung nodules, not for the {concept}: draw a box"
         if volume.modality != "CT" or volume.is_colour:
             return (
@@ -229,7 +227,9 @@ def _between(values: NDArray[np.float32], axis: int, parts: int) -> NDArray[np.f
     shape[axis] = -1
     share = (at - lower).astype(np.float32).reshape(shape)
     upper = np.minimum(lower + 1, length - 1)
-    made = np.take(values, lower, axis=axis) * (1 - share) + np.take(values, upper, axis=axis) * share
+    made = (
+        np.take(values, lower, axis=axis) * (1 - share) + np.take(values, upper, axis=axis) * share
+    )
     return np.asarray(made, dtype=np.float32)
 
 
