@@ -116,6 +116,7 @@ class Segmenter(Protocol):
         ...
 
 
+@runtime_checkable
 class CandidateFinder(Protocol):
     """Where a concept may be: places to click on, never masks."""
 

@@ -36,6 +36,7 @@ _LONGEST: Final = 2.5
 _CAP: Final = 0.2  # of the radius: what a sphere is deep beyond half its width, and a little
 _LEAST_LUNG_SHARE: Final = 0.1
 _LEAST_AIR_VOXELS: Final = 100
+_LEAST_PART_ML: Final = 2.0
 
 Place = tuple[slice, slice, slice]
 Index = tuple[int, int, int]
@@ -90,6 +91,8 @@ def outlined(volume: Volume, click: Point) -> Outline | str:
         return "there is no aerated lung round the click: draw a box on one slice"
     inside = _closed(lung, volume.grid.spacing_mm)
     lung_hu = float(np.median(patch.values[lung]))
+    if not inside[patch.click]:
+        return "the click is not in lung or on what grows into it: draw a box on one slice"
     level_hu = patch.level_hu(inside)
     if level_hu < SOLID_FROM_HU:
         return (
@@ -225,24 +228,32 @@ def _distance_mm(
 def closed_by_ball(
     voxels: NDArray[np.bool_], radius_mm: float, spacing_mm: tuple[float, float, float]
 ) -> NDArray[np.bool_]:
-    """Close with a ball, as if what lies beyond the array's edges went on as it is there."""
-    apart_mm = edt.edt(np.ascontiguousarray(~voxels), anisotropy=spacing_mm)
+    """Close with a ball; beyond the array there is nothing."""
     if not voxels.any():
         return voxels
-    depth_mm = edt.edt(np.ascontiguousarray(apart_mm <= radius_mm), anisotropy=spacing_mm)
-    return np.asarray(voxels | (depth_mm > radius_mm), dtype=np.bool_)
+    reach = [math.ceil(radius_mm / mm) + 1 for mm in spacing_mm]
+    padded = np.pad(voxels, [(step, step) for step in reach])
+    grown = edt.edt(np.ascontiguousarray(~padded), anisotropy=spacing_mm) <= radius_mm
+    closed = edt.edt(np.ascontiguousarray(grown), anisotropy=spacing_mm) > radius_mm
+    inner = tuple(slice(step, -step) for step in reach)
+    return np.asarray(voxels | closed[inner], dtype=np.bool_)
 
 
 def _closed(lung: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> NDArray[np.bool_]:
-    """Return the lung with what a rolling ball cannot reach from outside it."""
+    """Return the lung with what a rolling ball cannot reach from outside it.
+
+    Each connected part by itself: what lies between two lungs is in neither.
+    """
     steps = [max(1, round(_ROLLING_STEP_MM / mm)) for mm in spacing_mm]
-    taken = lung[:: steps[0], :: steps[1], :: steps[2]]
-    coarse_mm = (
-        spacing_mm[0] * steps[0],
-        spacing_mm[1] * steps[1],
-        spacing_mm[2] * steps[2],
-    )
-    closed = closed_by_ball(taken, _ROLLING_BALL_MM, coarse_mm)
+    coarse_mm = (spacing_mm[0] * steps[0], spacing_mm[1] * steps[1], spacing_mm[2] * steps[2])
+    labels, _ = ndimage.label(lung)
+    labels = labels[:: steps[0], :: steps[1], :: steps[2]]
+    least = _LEAST_PART_ML * 1000 / math.prod(coarse_mm)
+    sizes = np.bincount(labels.ravel())
+    closed = np.zeros(labels.shape, dtype=np.bool_)
+    for number in range(1, len(sizes)):
+        if sizes[number] >= least:
+            closed |= closed_by_ball(labels == number, _ROLLING_BALL_MM, coarse_mm)
     for axis, step in enumerate(steps):
         closed = np.repeat(closed, step, axis=axis)
     return lung | closed[: lung.shape[0], : lung.shape[1], : lung.shape[2]]
@@ -292,11 +303,11 @@ def _freed(
     wide = np.asarray(_depth_mm(solid, spacing_mm) > width_mm, dtype=np.bool_)
     kept = _joined(wide, centre)
     apart_mm = _depth_mm(~kept, spacing_mm)
-    opened = solid & (apart_mm <= width_mm) & kept.any(axis=(1, 2))[:, None, None]
+    opened = solid & (apart_mm <= width_mm) & np.asarray(kept.any(axis=(1, 2)))[:, None, None]
     edge = np.zeros((3, 3, 3), dtype=np.bool_)
     edge[1] = True
-    voxels = solid & ndimage.binary_dilation(opened, edge)
-    voxels = _joined(np.asarray(voxels, dtype=np.bool_), centre)
+    voxels = solid & np.asarray(ndimage.binary_dilation(opened, edge), dtype=np.bool_)
+    voxels = _joined(voxels, centre)
     _cap(voxels, solid, max(1, round(_CAP * radius_mm / spacing_mm[0])))
     return np.stack([ndimage.binary_fill_holes(image) for image in voxels])
 

@@ -8,12 +8,22 @@ from domain.grid import Grid
 
 _OFFSETS: Final = 16
 _RINGS: Final = 64
+_SHARES: Final = (0.67, 0.8, 0.9, 1.0, 1.1, 1.2, 1.33)
 
 
-def slicing_error(volume_ml: float, grid: Grid) -> tuple[float, float]:
-    """Return the lowest and highest relative error of a perfect outline of a ball.
+def slicing_error(measured_ml: float, grid: Grid) -> tuple[float, float]:
+    """Return the lowest and highest relative error of perfect outlines of balls about this large.
 
-    A ball of this volume is cut at every offset; a voxel belongs to its mask when at least half
+    What was measured may itself be wrong: balls a third smaller to a third larger are tried.
+    """
+    errors = [_errors(measured_ml * share, grid) for share in _SHARES]
+    return min(low for low, _ in errors), max(high for _, high in errors)
+
+
+def _errors(volume_ml: float, grid: Grid) -> tuple[float, float]:
+    """Return both ends for a ball of one volume.
+
+    It is cut at every offset; a voxel belongs to its mask when at least half
     of it is filled. Rows and columns are taken as fine: slices are what is coarse.
     """
     radius_mm = float(np.cbrt(3 * volume_ml * 1000 / (4 * np.pi)))
