@@ -34,7 +34,7 @@ _ROLLING_STEP_MM: Final = 1.5
 _VESSEL_WIDTH: Final = 0.5
 _LONGEST: Final = 2.5
 _CAP: Final = 0.2  # of the radius: what a sphere is deep beyond half its width, and a little
-_LEAST_LUNG_SHARE: Final = 0.1
+_LEAST_LUNG_SHARE: Final = 0.03
 _LEAST_AIR_VOXELS: Final = 100
 _LEAST_PART_ML: Final = 2.0
 
@@ -90,9 +90,29 @@ def outlined(volume: Volume, click: Point) -> Outline | str:
     if lung.mean() < _LEAST_LUNG_SHARE:
         return "there is no aerated lung round the click: draw a box on one slice"
     inside = _closed(lung, volume.grid.spacing_mm)
-    lung_hu = float(np.median(patch.values[lung]))
     if not inside[patch.click]:
         return "the click is not in lung or on what grows into it: draw a box on one slice"
+    lung_hu = float(np.median(patch.values[lung]))
+    seed = _seed(patch, inside, lung_hu)
+    if isinstance(seed, str):
+        return seed
+    core_hu = float(np.clip(patch.core_hu(*seed), *SOLID_LIMITS_HU))
+    threshold_hu = (core_hu + lung_hu) / 2
+    solid = _solid(patch, inside, threshold_hu)
+    if not solid[seed[0]]:
+        return "what is clicked is hollow or blurred: draw a box on one slice"
+    centre, radius_mm = _widest(solid, seed[0], patch.spacing_mm)
+    voxels = _alone(solid, centre, radius_mm, patch.spacing_mm)
+    if voxels is None:
+        return (
+            "what is clicked runs on like a vessel, or into what lies beside it: "
+            "draw a box on one slice and give the slice range"
+        )
+    return patch.outline(voxels, centre, threshold_hu)
+
+
+def _seed(patch: "_Patch", inside: NDArray[np.bool_], lung_hu: float) -> tuple[Index, float] | str:
+    """Return the middle and radius in mm of the widest section by a first guess, or a reason."""
     level_hu = patch.level_hu(inside)
     if level_hu < SOLID_FROM_HU:
         return (
@@ -103,24 +123,25 @@ def outlined(volume: Volume, click: Point) -> Outline | str:
     seed = patch.nearest(solid)
     if seed is None:
         return "the click is beside what is solid: click in the middle of the nodule, or draw a box"
-    centre, radius_mm = _widest(solid, seed, patch.spacing_mm)
-    core_hu = float(np.clip(patch.core_hu(centre, radius_mm), *SOLID_LIMITS_HU))
-    threshold_hu = (core_hu + lung_hu) / 2
-    solid = _solid(patch, inside, threshold_hu)
-    if not solid[centre]:
-        return "what is clicked is hollow or blurred: draw a box on one slice"
-    centre, radius_mm = _widest(solid, centre, patch.spacing_mm)
-    reach_mm = _LONGEST * radius_mm + patch.spacing_mm[0] / 2
-    near = _about(centre, reach_mm, patch.spacing_mm)
+    return _widest(solid, seed, patch.spacing_mm)
+
+
+def _alone(
+    solid: NDArray[np.bool_],
+    centre: Index,
+    radius_mm: float,
+    spacing_mm: tuple[float, float, float],
+) -> NDArray[np.bool_] | None:
+    """Return the freed part round the centre, or None where it runs on beyond a nodule's length."""
+    reach_mm = _LONGEST * radius_mm + spacing_mm[0] / 2
+    near = _about(centre, reach_mm, spacing_mm)
     at = (centre[0] - near[0].start, centre[1] - near[1].start, centre[2] - near[2].start)
+    freed = _freed(solid[near], at, radius_mm, spacing_mm)
+    if _distance_mm(freed.shape, at, spacing_mm)[freed].max() > reach_mm:
+        return None
     voxels = np.zeros_like(solid)
-    voxels[near] = _freed(solid[near], at, radius_mm, patch.spacing_mm)
-    if _distance_mm(solid[near].shape, at, patch.spacing_mm)[voxels[near]].max() > reach_mm:
-        return (
-            "what is clicked runs on like a vessel, or into what lies beside it: "
-            "draw a box on one slice and give the slice range"
-        )
-    return patch.outline(voxels, centre, threshold_hu)
+    voxels[near] = freed
+    return voxels
 
 
 @dataclass(frozen=True, kw_only=True)
