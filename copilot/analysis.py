@@ -9,6 +9,7 @@ from typing import Final
 
 from pydicom.dataset import Dataset
 
+from copilot.candidates import Listed, asks_for_candidates, listed, unheeded
 from copilot.planner import RulePlanner, makes_masks
 from copilot.reviewer import RuleReviewer
 from dicom_node.context import study_context
@@ -16,11 +17,12 @@ from dicom_node.equipment import MANUFACTURER, MODEL_NAME, device_uid, software_
 from dicom_node.files import headers, write_dataset, write_whole
 from dicom_node.seg_writer import SegWriter
 from dicom_node.volumes import load_series
-from domain.command import Command, MeasureCommand, SegmentCommand
+from domain.candidate import Candidate
+from domain.command import Command, MeasureCommand, SegmentCommand, ShowCommand
 from domain.concepts import Concept, ConceptTable, Window
 from domain.errors import CannotDoError, InputError
 from domain.measurement import Finding
-from domain.ports import Progress, Segmenter, UidSource
+from domain.ports import CandidateFinder, Progress, Segmenter, UidSource
 from domain.prompt import Box, Point, Prompt
 from domain.report import ReportDraft
 from domain.segment import Segment
@@ -61,6 +63,7 @@ class Analysis:
     engine: str
     volume: Volume | None
     marked: tuple[Marked, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
     refusals: tuple[str, ...] = ()
     absences: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -101,8 +104,10 @@ class Analyst:
         default_engine: str,
         renderer: DraftRenderer,
         uids: UidSource,
+        finders: Sequence[CandidateFinder] = (),
     ) -> None:
         self._concepts = concepts
+        self._finders = finders
         self._engines = engines
         self._default_engine = default_engine
         self._renderer = renderer
@@ -145,7 +150,9 @@ class Analyst:
             If the engine's weights are not installed.
         """
         name, segmenter = self.engine(engine)
-        if not makes_masks(self._planner.plan(command)):
+        if not makes_masks(self._planner.plan(command)) and not asks_for_candidates(
+            command, self._concepts
+        ):
             return Analysis(
                 command=command,
                 engine=name,
@@ -159,6 +166,9 @@ class Analyst:
         with clock.timed("segment"):
             for prompt in self._prompts(command, hints, volume, outcome):
                 self._segment(segmenter, volume, prompt, progress, outcome)
+        note = unheeded(command)
+        if outcome.candidates and note is not None:
+            outcome.notes.append(note)
         return self._written(
             command=command,
             engine=name,
@@ -171,8 +181,11 @@ class Analyst:
     def _prompts(
         self, command: Command, hints: Hints, volume: Volume, outcome: "_Outcome"
     ) -> Iterator[Prompt]:
-        if isinstance(command, SegmentCommand):
-            concepts: tuple[str | None, ...] = command.concept
+        if isinstance(command, ShowCommand):
+            concepts: tuple[str | None, ...] = (command.concept,)
+            side = command.side.value if command.side else None
+        elif isinstance(command, SegmentCommand):
+            concepts = command.concept
             side = command.side.value if command.side else None
         else:
             assert isinstance(command, MeasureCommand)
@@ -207,7 +220,12 @@ class Analyst:
     ) -> None:
         reason = segmenter.supports(volume, prompt)
         if reason is not None:
-            outcome.refusals.append(reason)
+            found = listed(self._finders, volume, prompt, progress)
+            if isinstance(found, Listed):
+                outcome.candidates += found.candidates
+                outcome.notes += found.notes
+            else:
+                outcome.refusals.append(reason)
             return
         try:
             with segmenter.open(volume) as session:
@@ -248,10 +266,13 @@ class Analyst:
             engine=engine,
             volume=volume,
             marked=tuple(marked),
+            candidates=tuple(outcome.candidates),
             refusals=tuple(outcome.refusals),
             absences=tuple(outcome.absences),
             warnings=tuple(
-                dict.fromkeys(warning for m in marked for warning in m.finding.warnings)
+                dict.fromkeys(
+                    (*outcome.notes, *(warning for m in marked for warning in m.finding.warnings))
+                )
             ),
             segmentation=seg,
             report=report,
@@ -316,6 +337,8 @@ class Analyst:
 @dataclass(kw_only=True)
 class _Outcome:
     segments: list[Segment] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     absences: list[str] = field(default_factory=list)
 

@@ -16,7 +16,7 @@ _KEYS: Final = frozenset(
      "plausible_ml"}
 )  # fmt: skip
 _NEEDED: Final = ("phrase", "category", "code", "route")
-_ROUTES: Final = frozenset({"lungs", "body", "solid-lung-lesion", "box"})
+_ROUTES: Final = frozenset({"lungs", "body", "solid-lung-lesion", "lung-nodules", "box"})
 _PAIR: Final = 2
 
 

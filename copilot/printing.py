@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from copilot.analysis import Analysis, Marked
+from domain.candidate import Candidate
 from domain.codes import (
     AREA,
     ATTENUATION,
@@ -100,11 +101,31 @@ def printed_analysis(
             for marked in analysis.marked
             for printed in printed_measurements(marked.finding)
         ],
+        "candidates": [
+            _candidate(number, each) for number, each in enumerate(analysis.candidates, start=1)
+        ],
         "absent": list(analysis.absences),
         "refusals": list(analysis.refusals),
         "warnings": list(analysis.warnings),
         "files": {kind: str(path) for kind, path in files.items()},
         "timings_s": dict(analysis.timings_s),
+    }
+
+
+def _candidate(number: int, candidate: Candidate) -> dict[str, Any]:
+    """Return a candidate; "box" and "slices" are what --box and --slices take."""
+    at, box = candidate.centre, candidate.box
+    return {
+        "number": number,
+        "slice": at.slice_index,
+        "row": at.row,
+        "column": at.column,
+        "box": [at.slice_index, box.row_start, box.column_start, box.row_stop, box.column_stop],
+        "slices": [box.slice_start, box.slice_stop],
+        "side": candidate.side,
+        "diameter_mm": candidate.diameter_mm,
+        "volume_ml": candidate.volume_ml,
+        "score": candidate.score,
     }
 
 

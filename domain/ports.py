@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
+from domain.candidate import Candidate
 from domain.command import Command
 from domain.concepts import ConceptTable
 from domain.plan import Plan
@@ -112,6 +113,19 @@ class Segmenter(Protocol):
 
     def open(self, volume: Volume) -> Session:
         """Prepare to answer prompts on this volume; may cache embeddings."""
+        ...
+
+
+@runtime_checkable
+class CandidateFinder(Protocol):
+    """Where a concept may be: places to click on, never masks."""
+
+    def supports(self, volume: Volume, concept: str) -> str | None:
+        """Return None for yes, else the reason and what would help, to be said to the user."""
+        ...
+
+    def find(self, volume: Volume, progress: Progress) -> tuple[Candidate, ...]:
+        """Return candidates, the likeliest first; that there are none rules nothing out."""
         ...
 
 

@@ -3,7 +3,7 @@
 An edge blurred by the scanner lies where the value is half-way between the two sides; so does the
 outline of a solid lesion in aerated lung, whatever the dose or kernel. The region of half-maximum
 that hangs together with the box's centre is kept inside the ellipsoid the box and range suggest,
-grown a little, and freed of thin vessels.
+grown a little, and freed of thin vessels. From one click alone its extent is read off the image.
 """
 
 from collections.abc import Iterator
@@ -15,43 +15,44 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from domain.ports import Capabilities, Progress
-from domain.prompt import Box, Prompt
+from domain.prompt import Box, Point, Prompt
 from domain.segment import AlgorithmType, Provenance, Segment
 from domain.volume import Mask, Volume
 from segmentation.answers import CheckedSession
-from segmentation.slicewise import PROPOSED_RANGE
+from segmentation.clicked import SOLID_FROM_HU, SOLID_LIMITS_HU, Outline, outlined
+from segmentation.slicewise import PROPOSED_BOX, PROPOSED_RANGE
+from segmentation.slicing import slicing_error
 from segmentation.targets import Target, ellipse, target_of
 from segmentation.windows import is_in_lung, lung_level_hu
 
 NAME: Final = "half-maximum"
-VERSION: Final = "1.0.0"
+VERSION: Final = "1.1.0"
 
 _CORE: Final = 0.6  # of the box: surely lesion, unless it is hollow
 _CORE_PERCENTILE: Final = 75.0
-_CORE_LIMITS_HU: Final = (-300.0, 100.0)  # calcium and contrast must not lift the threshold
-_SOLID_FROM_HU: Final = -300.0
 _LUNG_HU: Final = -850.0
 _GROWTH: Final = 1.2
 _MARGIN_PX: Final = 1.0
 _LEAST_PROFILE: Final = 0.5
 _OPEN_FROM_PX: Final = 25
+_WORTH_SAYING: Final = 0.1
 
 
 class HalfMaximumSegmenter:
-    """A box on a solid lesion in aerated lung to its mask."""
+    """A box, or one click, on a solid lesion in aerated lung to its mask."""
 
     @property
     def capabilities(self) -> Capabilities:
-        """Boxes on CT, without weights."""
+        """Boxes and clicks on CT, without weights."""
         return Capabilities(
             name=NAME,
             version=VERSION,
-            prompts=frozenset({"box"}),
+            prompts=frozenset({"box", "point"}),
             modalities=frozenset({"CT"}),
         )
 
     def supports(self, volume: Volume, prompt: Prompt) -> str | None:
-        """Return None for a box on a solid lesion with lung round it on CT."""
+        """Return None for a box or one click on a solid lesion with lung round it on CT."""
         boxes = [box for box in prompt.boxes if box.positive]
         if volume.modality != "CT" or volume.is_colour:
             return (
@@ -59,13 +60,19 @@ class HalfMaximumSegmenter:
                 "use the default engine"
             )
         if not boxes:
-            return "I need a box on one slice of the lung lesion, and the slice range"
+            click = _only_click(prompt)
+            if click is None:
+                return (
+                    "I need one click on the lung lesion, or a box on one slice and the slice range"
+                )
+            found = outlined(volume, click)
+            return found if isinstance(found, str) else None
         if not any(is_in_lung(volume, box) for box in boxes):
             return (
                 "there is no aerated lung round the box, so the half-maximum rule does not hold: "
                 "use the default engine"
             )
-        if max(_core_hu(volume, box) for box in boxes) < _SOLID_FROM_HU:
+        if max(_core_hu(volume, box) for box in boxes) < SOLID_FROM_HU:
             return (
                 "what is in the box is not solid (ground glass): the half-maximum rule does not "
                 "hold there, use the default engine"
@@ -90,7 +97,75 @@ def _core_hu(volume: Volume, box: Box) -> float:
     return float(np.percentile(core, _CORE_PERCENTILE))
 
 
+def _only_click(prompt: Prompt) -> Point | None:
+    """Return the click of a prompt with one, no "not this" and no earlier mask."""
+    if len(prompt.points) != 1 or not prompt.points[0].positive or prompt.mask is not None:
+        return None
+    return prompt.points[0]
+
+
 def _answer(volume: Volume, prompt: Prompt, progress: Progress) -> Iterator[Segment]:
+    if any(box.positive for box in prompt.boxes):
+        yield _answer_to_box(volume, prompt, progress)
+    else:
+        yield _answer_to_click(volume, prompt, progress)
+
+
+def _answer_to_click(volume: Volume, prompt: Prompt, progress: Progress) -> Segment:
+    click = prompt.points[0]
+    progress(0.1, "finding what is solid")
+    found = outlined(volume, click)
+    voxels = np.zeros(volume.grid.shape, dtype=np.bool_)
+    words = f"click on slice {click.slice_index}"
+    reason = found if isinstance(found, str) else f"nothing is left of what is under the {words}"
+    warnings: tuple[str, ...] = ()
+    if isinstance(found, Outline):
+        voxels[found.place] = found.voxels
+        warnings = (PROPOSED_BOX, *_slicing_warning(found, volume))
+        words = f"{words}, threshold {found.threshold_hu:.0f} HU"
+    _keep_inside(voxels, prompt)
+    is_empty = not voxels.any()
+    return Segment(
+        mask=Mask(voxels=voxels, grid=volume.grid),
+        concept=prompt.concept,
+        provenance=Provenance(
+            engine=NAME, version=VERSION, algorithm_type=AlgorithmType.SEMIAUTOMATIC, prompt=words
+        ),
+        side=prompt.side if prompt.side in ("left", "right") and not is_empty else None,
+        is_proposal=True,
+        absent_reason=reason if is_empty else None,
+        warnings=() if is_empty else warnings,
+    )
+
+
+def _keep_inside(voxels: NDArray[np.bool_], prompt: Prompt) -> None:
+    """Clear, in place, what lies outside the slice range or inside a negative box."""
+    if prompt.slice_range is not None:
+        voxels[: prompt.slice_range[0]] = False
+        voxels[prompt.slice_range[1] :] = False
+    for box in prompt.boxes:
+        voxels[
+            box.slice_start : box.slice_stop,
+            box.row_start : box.row_stop,
+            box.column_start : box.column_stop,
+        ] = False
+
+
+def _slicing_warning(found: Outline, volume: Volume) -> tuple[str, ...]:
+    grid = volume.grid
+    if not (grid.in_plane_calibrated and grid.slice_spacing_known):
+        return ()
+    low, high = slicing_error(found.volume_ml(grid), grid)
+    if max(-low, high) < _WORTH_SAYING:
+        return ()
+    warning = (
+        f"slices {grid.spacing_mm[0]:g} mm apart cannot show the volume of so small a thing well: "
+        f"even a perfect outline may be off by {low:+.0%} to {high:+.0%}"
+    )
+    return (warning,)
+
+
+def _answer_to_box(volume: Volume, prompt: Prompt, progress: Progress) -> Segment:
     target = target_of(prompt, volume.grid)
     box = next(
         each
@@ -105,7 +180,7 @@ def _answer(volume: Volume, prompt: Prompt, progress: Progress) -> Iterator[Segm
         engine=NAME, version=VERSION, algorithm_type=AlgorithmType.SEMIAUTOMATIC, prompt=words
     )
     is_empty = not voxels.any()
-    yield Segment(
+    return Segment(
         mask=Mask(voxels=voxels, grid=volume.grid),
         concept=prompt.concept,
         provenance=provenance,
@@ -122,7 +197,7 @@ def _area(box: Box) -> int:
 
 def half_maximum_hu(volume: Volume, box: Box) -> float:
     """Return the level half-way between the lesion and the lung round it."""
-    lesion_hu = float(np.clip(_core_hu(volume, box), *_CORE_LIMITS_HU))
+    lesion_hu = float(np.clip(_core_hu(volume, box), *SOLID_LIMITS_HU))
     lung_hu = lung_level_hu(volume, box)
     return (lesion_hu + (_LUNG_HU if lung_hu is None else lung_hu)) / 2
 

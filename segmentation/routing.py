@@ -16,6 +16,8 @@ from segmentation.answers import check, part_of
 ROUTE_LUNGS: Final = "lungs"
 ROUTE_BODY: Final = "body"
 ROUTE_SOLID_LUNG_LESION: Final = "solid-lung-lesion"
+ROUTE_LUNG_NODULES: Final = "lung-nodules"  # candidates by name, then as any solid lung lesion
+_LESION_ROUTES: Final = frozenset({ROUTE_SOLID_LUNG_LESION, ROUTE_LUNG_NODULES})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +29,7 @@ class Engines:
     by_route
         Engines that find a concept of their route by name.
     solid_lung_lesion
-        For boxes on a solid lesion in aerated lung.
+        For boxes, or one click, on a solid lesion in aerated lung.
     boxed
         For every other box, click or earlier mask.
     """
@@ -71,10 +73,10 @@ class Router:
         by_name = self._engines.by_route.get(concept.route) if concept is not None else None
         if prompt.is_text_only:
             return self._engines.boxed if by_name is None else by_name
-        is_lesion = concept is None or concept.route == ROUTE_SOLID_LUNG_LESION
-        only_boxes = bool(prompt.boxes) and not prompt.points and prompt.mask is None
+        is_lesion = concept is None or concept.route in _LESION_ROUTES
+        only_one_kind = prompt.mask is None and not (prompt.boxes and prompt.points)
         solid = self._engines.solid_lung_lesion
-        if is_lesion and only_boxes and solid.supports(volume, prompt) is None:
+        if is_lesion and only_one_kind and solid.supports(volume, prompt) is None:
             return solid
         return self._engines.boxed
 

@@ -104,7 +104,7 @@ class RuleSegmenter:
 
 def lungs_rule(concepts: ConceptTable) -> RuleSegmenter:
     """Return the engine for the route "lungs"."""
-    return RuleSegmenter("lung-rule", "lungs", concepts, _lungs)
+    return RuleSegmenter("lung-rule", "lungs", concepts, lungs_by_side)
 
 
 def body_rule(concepts: ConceptTable) -> RuleSegmenter:
@@ -185,7 +185,7 @@ def _body(volume: Volume, progress: Progress) -> dict[str | None, NDArray[np.boo
     return {None: inner | (outer & (volume.voxels > _BODY_ABOVE_HU))}
 
 
-def _lungs(volume: Volume, progress: Progress) -> dict[str | None, NDArray[np.bool_]]:
+def lungs_by_side(volume: Volume, progress: Progress) -> dict[str | None, NDArray[np.bool_]]:
     """Return the patient's right and left lung; the columns of ``volume`` ascend to the left."""
     steps = _steps(volume)
     spacing_mm = _spacing(volume, steps)

@@ -14,7 +14,7 @@ LUNG_WINDOW: Final = Window(center=-600, width=1500)
 SOFT_TISSUE_WINDOW: Final = Window(center=40, width=400)
 
 AIR_BELOW_HU: Final = -500.0
-_EMPTY_AIR_HU: Final = (
+EMPTY_AIR_HU: Final = (
     -930.0
 )  # median; lung holds tissue; the air round a patient and in bowel does not
 _LEAST_LUNG_PX: Final = 10
@@ -86,7 +86,7 @@ def _lung_like(image: NDArray[np.float32]) -> NDArray[np.bool_]:
     if not count:
         return np.zeros(image.shape, dtype=np.bool_)
     levels = np.asarray(ndimage.median(image, labels, range(count + 1)))
-    is_lung = levels > _EMPTY_AIR_HU
+    is_lung = levels > EMPTY_AIR_HU
     is_lung[0] = False
     return np.asarray(is_lung[labels], dtype=np.bool_)
 

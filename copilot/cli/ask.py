@@ -71,7 +71,7 @@ def ask(
         emit(document)
     else:
         _tell(analysis, document)
-    if analysis.refusals and not analysis.marked:
+    if analysis.refusals and not (analysis.marked or analysis.candidates):
         raise CannotDoError("; ".join(analysis.refusals))
     for refusal in analysis.refusals:
         complain(refusal)
@@ -84,6 +84,8 @@ def _tell(analysis: Analysis, document: dict[str, Any]) -> None:
             say(f"  - {choice}")
     for marked in analysis.marked:
         say(described(marked.finding)[0])
+    for number, candidate in enumerate(analysis.candidates, start=1):
+        say(f"{number}. {candidate.in_words()}")
     for absence in analysis.absences:
         say(absence)
     for warning in analysis.warnings:

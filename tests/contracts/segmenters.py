@@ -51,6 +51,12 @@ def small_table() -> ConceptTable:
                 largest_ml=2000,
             ),
             Concept(
+                phrase="lung nodule",
+                category=_ABNORMAL,
+                code=sct("27925004", "Nodule"),
+                route="lung-nodules",
+            ),
+            Concept(
                 phrase="pancreas",
                 category=_STRUCTURE,
                 code=sct("15776009", "Pancreas"),

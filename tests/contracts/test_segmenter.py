@@ -46,6 +46,10 @@ PANCREAS = Prompt(concept="pancreas")
 EXAMPLES = {
     "ellipsoid": Example(engine=EllipsoidSegmenter(), supported=BOXED, refused=PANCREAS),
     "half-maximum": Example(engine=HalfMaximumSegmenter(), supported=BOXED, refused=PANCREAS),
+    "half-maximum, clicked": Example(
+        engine=HalfMaximumSegmenter(), supported=CLICKED, refused=PANCREAS
+    ),
+    "router, clicked": Example(engine=_router(), supported=CLICKED, refused=PANCREAS),
     "slicewise": Example(
         engine=SlicewiseSegmenter(BrightNetwork(), small_table()),
         supported=BOXED,

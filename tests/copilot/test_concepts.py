@@ -64,7 +64,8 @@ def test_routes_windows_and_limits() -> None:
     routes = {concept.phrase: concept.route for concept in TABLE.concepts}
     assert routes["lung"] == "lungs"
     assert routes["body"] == "body"
-    assert routes["lung lesion"] == routes["lung nodule"] == "solid-lung-lesion"
+    assert routes["lung lesion"] == routes["lung mass"] == "solid-lung-lesion"
+    assert routes["lung nodule"] == routes["nodule"] == "lung-nodules"
     assert routes["kidney"] == "box"
     nodule = TABLE.find("pulmonary nodule")
     assert nodule is not None

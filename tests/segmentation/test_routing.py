@@ -57,10 +57,22 @@ def test_names_go_to_rules_and_boxes_to_what_fits_the_image():
     assert _name(volume, Prompt(concept="lung", boxes=(LESION,))) == "bright"
 
 
-def test_a_click_or_a_correction_goes_to_the_network():
+def test_one_click_on_what_is_solid_in_lung_goes_to_the_half_maximum_rule():
     volume = chest()
     click = Point(slice_index=11, row=46, column=90)
-    assert _name(volume, Prompt(points=(click,))) == "bright"
+    assert _name(volume, Prompt(points=(click,))) == "half-maximum"
+    assert _name(volume, Prompt(concept="lung lesion", points=(click,))) == "half-maximum"
+    assert _name(volume, Prompt(concept="lung nodule", points=(click,))) == "half-maximum"
+    beside = Point(slice_index=11, row=60, column=90)
+    assert _name(volume, Prompt(concept="lung lesion", points=(beside,))) == "bright"
+    assert _name(volume, Prompt(concept="pancreas", points=(click,))) == "bright"
+
+
+def test_several_hints_or_a_correction_go_to_the_network():
+    volume = chest()
+    click = Point(slice_index=11, row=46, column=90)
+    other = Point(slice_index=11, row=46, column=80, positive=False)
+    assert _name(volume, Prompt(points=(click, other))) == "bright"
     assert _name(volume, Prompt(boxes=(LESION,), points=(click,))) == "bright"
     mask = Mask(voxels=volume.voxels > 0, grid=volume.grid)
     assert _name(volume, Prompt(mask=mask, boxes=(LESION,))) == "bright"
