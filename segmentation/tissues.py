@@ -1,0 +1,93 @@
+"""Fat and air of the body on CT by rules: density inside the body's outline."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from domain.concepts import ConceptTable
+from domain.ports import Progress
+from domain.volume import Volume
+from segmentation.coarse import block_means, coarse_body, coarse_spacing_mm, fine, steps_of
+from segmentation.rules import RuleSegmenter, body_voxels
+
+FAT_NOTE: Final = (
+    "all adipose tissue of the body on the series, under the skin and deeper, by its density of "
+    "-190 to -30 HU: a lipoma or a fatty organ is not told apart"
+)
+AIR_NOTE: Final = (
+    "all air in the body outside aerated lung: gas in bowel and stomach, airways, pneumothorax, "
+    "free gas and large bullae are marked together and not told apart"
+)
+
+_FAT_HU: Final = (-190, -30)
+_AIR_BELOW_HU: Final = -400
+_EMPTY_BELOW_HU: Final = -940.0  # lung, even emphysema in most places, holds more tissue
+_LEAST_EMPTY_ML: Final = 1.0
+_LEAST_LUNG_ML: Final = 100.0
+_LUNG_MEAN_HU: Final = (-970.0, -500.0)
+
+
+def fat_rule(concepts: ConceptTable) -> RuleSegmenter:
+    """Return the engine for the route "fat"."""
+    return RuleSegmenter("fat-rule", "fat", concepts, _fat, notes=(FAT_NOTE,))
+
+
+def air_rule(concepts: ConceptTable) -> RuleSegmenter:
+    """Return the engine for the route "air"."""
+    return RuleSegmenter("air-rule", "air", concepts, _air, notes=(AIR_NOTE,))
+
+
+def _fat(volume: Volume, progress: Progress) -> dict[str | None, NDArray[np.bool_]]:
+    """Return voxels of fat's density, without the mixed ones between air and tissue."""
+    body = body_voxels(volume, progress)
+    progress(0.8, "taking the fat")
+    cross = np.ones((3, 3), dtype=np.bool_)
+    for index, inside in enumerate(body):
+        image = volume.voxels[index]
+        airy = (image < _FAT_HU[0]) | ~inside
+        inside &= ~ndimage.binary_dilation(_together(airy), cross)
+        inside &= (image >= _FAT_HU[0]) & (image <= _FAT_HU[1])
+    return {None: body}
+
+
+def _together(image: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Drop single pixels, which noise makes of fat too."""
+    neighbours = ndimage.uniform_filter(image.astype(np.float32), 3, mode="nearest")
+    return image & (neighbours > 0.4)  # noqa: PLR2004 - at least three neighbours of eight
+
+
+def _air(volume: Volume, progress: Progress) -> dict[str | None, NDArray[np.bool_]]:
+    steps = steps_of(volume)
+    spacing_mm = coarse_spacing_mm(volume, steps)
+    progress(0.1, "finding the body")
+    values = block_means(volume, steps)
+    body = coarse_body(values, spacing_mm)
+    progress(0.5, "telling air from lung")
+    lung = _aerated_lung(values, body, spacing_mm)
+    progress(0.8, "taking the air")
+    core = ndimage.binary_erosion(body, border_value=1)
+    place = fine(np.asarray(core & ~lung, dtype=np.bool_), steps, volume.grid.shape)
+    return {None: place & (volume.voxels < _AIR_BELOW_HU)}
+
+
+def _aerated_lung(
+    values: NDArray[np.float32],
+    body: NDArray[np.bool_],
+    spacing_mm: tuple[float, float, float],
+) -> NDArray[np.bool_]:
+    """Return lung with its edge, but not the empty air that hangs together with it."""
+    voxel_ml = float(np.prod(spacing_mm)) / 1000
+    labels, count = ndimage.label((values < _AIR_BELOW_HU) & body)
+    numbers = np.arange(1, count + 1)
+    sizes_ml = np.bincount(labels.ravel(), minlength=count + 1)[1:] * voxel_ml
+    means = np.asarray(ndimage.mean(values, labels, numbers)) if count else np.zeros(0)
+    low, high = _LUNG_MEAN_HU
+    is_lung = (sizes_ml >= _LEAST_LUNG_ML) & (means > low) & (means < high)
+    lung = np.isin(labels, numbers[is_lung])
+    empty, _ = ndimage.label(lung & (values < _EMPTY_BELOW_HU))
+    large = np.bincount(empty.ravel()) * voxel_ml >= _LEAST_EMPTY_ML
+    large[0] = False
+    lung_edge = ndimage.binary_dilation(lung)
+    return np.asarray(lung_edge & ~large[empty], dtype=np.bool_)
