@@ -1,5 +1,6 @@
 """A copy of about 3 mm on which shapes are found, and what rules do with shapes on it."""
 
+from collections.abc import Callable
 from typing import Final
 
 import edt
@@ -100,16 +101,35 @@ def coarse_body(
     return filled(largest(np.asarray(opened, dtype=np.bool_)))
 
 
-def depth_mm(
-    voxels: NDArray[np.bool_], spacing_mm: tuple[float, ...], *, edges: bool = False
-) -> NDArray[np.float32]:
+def opened(voxels: NDArray[np.bool_], element: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Open as if the array went on beyond its edges."""
+    return _padded(ndimage.binary_opening, voxels, element)
+
+
+def closed(voxels: NDArray[np.bool_], element: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Close as if the array went on beyond its edges."""
+    return _padded(ndimage.binary_closing, voxels, element)
+
+
+def _padded(
+    act: Callable[..., NDArray[np.bool_]],
+    voxels: NDArray[np.bool_],
+    element: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    reach = element.shape
+    made = act(np.pad(voxels, [(each, each) for each in reach], mode="edge"), element)
+    cut = tuple(slice(each, made.shape[axis] - each) for axis, each in enumerate(reach))
+    return np.asarray(made[cut], dtype=np.bool_)
+
+
+def depth_mm(voxels: NDArray[np.bool_], spacing_mm: tuple[float, ...]) -> NDArray[np.float32]:
     """Return how far each voxel inside a mask is from its outside, 0 outside.
 
-    What the edge of the array cuts off counts as more of the same, unless ``edges``.
+    What the edge of the array cuts off counts as more of the same.
     """
-    if not edges and voxels.all():
+    if voxels.all():
         return np.full(voxels.shape, np.inf, dtype=np.float32)
-    found = edt.edt(np.ascontiguousarray(voxels), anisotropy=spacing_mm, black_border=edges)
+    found = edt.edt(np.ascontiguousarray(voxels), anisotropy=spacing_mm, black_border=False)
     return np.asarray(found, dtype=np.float32)
 
 

@@ -22,6 +22,7 @@ AIR_NOTE: Final = (
 )
 
 _FAT_HU: Final = (-190, -30)
+_LEAST_NEIGHBOURS: Final = 0.4  # of a square of nine, itself one of them
 _AIR_BELOW_HU: Final = -400
 _EMPTY_BELOW_HU: Final = -940.0  # lung, even emphysema in most places, holds more tissue
 _LEAST_EMPTY_ML: Final = 1.0
@@ -41,21 +42,20 @@ def air_rule(concepts: ConceptTable) -> RuleSegmenter:
 
 def _fat(volume: Volume, progress: Progress) -> dict[str | None, NDArray[np.bool_]]:
     """Return voxels of fat's density, without the mixed ones between air and tissue."""
-    body = body_voxels(volume, progress)
+    found = body_voxels(volume, progress)
     progress(0.8, "taking the fat")
-    cross = np.ones((3, 3), dtype=np.bool_)
-    for index, inside in enumerate(body):
+    for index, body in enumerate(found):
         image = volume.voxels[index]
-        airy = (image < _FAT_HU[0]) | ~inside
-        inside &= ~ndimage.binary_dilation(_together(airy), cross)
-        inside &= (image >= _FAT_HU[0]) & (image <= _FAT_HU[1])
-    return {None: body}
+        airy = _together((image < _FAT_HU[0]) | ~body)
+        beside_air = ndimage.binary_dilation(airy, np.ones((3, 3)))
+        found[index] = body & ~beside_air & (image >= _FAT_HU[0]) & (image <= _FAT_HU[1])
+    return {None: found}
 
 
 def _together(image: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Drop single pixels, which noise makes of fat too."""
     neighbours = ndimage.uniform_filter(image.astype(np.float32), 3, mode="nearest")
-    return image & (neighbours > 0.4)  # noqa: PLR2004 - at least three neighbours of eight
+    return np.asarray(image & (neighbours > _LEAST_NEIGHBOURS), dtype=np.bool_)
 
 
 def _air(volume: Volume, progress: Progress) -> dict[str | None, NDArray[np.bool_]]:

@@ -11,12 +11,14 @@ from domain.volume import Volume
 from segmentation.coarse import (
     ball,
     block_means,
+    closed,
     coarse_body,
     coarse_spacing_mm,
     depth_mm,
     disc,
     filled,
     largest,
+    opened,
     steps_of,
 )
 
@@ -24,6 +26,9 @@ AIR_BELOW_HU: Final = -500.0
 FAT_BELOW_HU: Final = -30.0
 
 _LEAST_LUNG_ML: Final = 20.0
+_LEAST_LUNG_MM: Final = 4.5
+_EMPTY_BELOW_HU: Final = -960.0
+_EMPTIEST_PERCENT: Final = 10.0
 _SPINE_ABOVE_HU: Final = 120.0  # marrow of the old is hardly denser than enhanced organs
 _RIB_ABOVE_HU: Final = 150.0
 _BONE_SMOOTHING: Final = 0.7
@@ -35,6 +40,7 @@ _LEAST_SPINE_SHARE: Final = 0.5  # of the slices
 _SPINE_WINDOW_MM: Final = 60.0
 _WALL_CLOSING_MM: Final = 18.0  # over the gaps between muscles of the flank
 _RIB_LIMITS_MM: Final = (35.0, 50.0)  # depth, and distance from the spine, of a rib
+_THICKEST_RIB_MM: Final = 13.0  # an enhanced kidney is as bright, but thicker
 _INNER_RIB_PERCENT: Final = 85.0
 _BEHIND_RIBS_MM: Final = 2.0
 _WALL_LIMITS_MM: Final = (8.0, 25.0)
@@ -104,7 +110,9 @@ def anatomy_of(volume: Volume) -> Anatomy | None:
     values = np.asarray(ndimage.median_filter(raw, 3), dtype=np.float32)
     depth = _depth_mm(values, body, spacing_mm)
     reach_mm, aside_mm = _RIB_LIMITS_MM
-    ribs = (bone > _RIB_ABOVE_HU) & (depth > 0) & (depth < reach_mm) & (np.abs(left) > aside_mm)
+    dense = bone > _RIB_ABOVE_HU
+    thick = opened(dense, ball(_THICKEST_RIB_MM / 2, spacing_mm))
+    ribs = dense & ~thick & (depth > 0) & (depth < reach_mm) & (np.abs(left) > aside_mm)
     return Anatomy(
         values=values,
         spacing_mm=spacing_mm,
@@ -114,7 +122,7 @@ def anatomy_of(volume: Volume) -> Anatomy | None:
         front_mm=np.broadcast_to(front_mm[:, :, None].astype(np.float32), raw.shape),
         depth_mm=depth,
         wall_mm=_wall_mm(depth[ribs]),
-        lungs=_lungs((values < AIR_BELOW_HU) & body, spacing_mm),
+        lungs=_lungs(values, body, spacing_mm),
     )
 
 
@@ -166,9 +174,8 @@ def _depth_mm(
     spacing_mm: tuple[float, float, float],
 ) -> NDArray[np.float32]:
     lean = (values > FAT_BELOW_HU) & body
-    closed = ndimage.binary_closing(lean, disc(_WALL_CLOSING_MM, spacing_mm))
-    inner = filled(largest(np.asarray(closed, dtype=np.bool_)))
-    return np.stack([depth_mm(image, spacing_mm[1:], edges=True) for image in inner])
+    inner = filled(largest(closed(lean, disc(_WALL_CLOSING_MM, spacing_mm))))
+    return np.stack([depth_mm(image, spacing_mm[1:]) for image in inner])
 
 
 def _wall_mm(rib_depths_mm: NDArray[np.float32]) -> float:
@@ -178,9 +185,19 @@ def _wall_mm(rib_depths_mm: NDArray[np.float32]) -> float:
     return float(np.clip(inner, *_WALL_LIMITS_MM))
 
 
-def _lungs(air: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> NDArray[np.bool_]:
-    opened = ndimage.binary_opening(air, ball(spacing_mm[2] * 1.5, spacing_mm))
-    labels, _ = ndimage.label(opened)
+def _lungs(
+    values: NDArray[np.float32],
+    body: NDArray[np.bool_],
+    spacing_mm: tuple[float, float, float],
+) -> NDArray[np.bool_]:
+    """Return large air that holds some tissue: what is nearly empty is gas in bowel."""
+    air = opened((values < AIR_BELOW_HU) & body, ball(_LEAST_LUNG_MM, spacing_mm))
+    labels, count = ndimage.label(air)
     sizes_ml = np.bincount(labels.ravel()) * (float(np.prod(spacing_mm)) / 1000)
-    sizes_ml[0] = 0
-    return np.asarray((sizes_ml >= _LEAST_LUNG_ML)[labels], dtype=np.bool_)
+    kept = [
+        number
+        for number in range(1, count + 1)
+        if sizes_ml[number] >= _LEAST_LUNG_ML
+        and np.percentile(values[labels == number], _EMPTIEST_PERCENT) > _EMPTY_BELOW_HU
+    ]
+    return np.asarray(np.isin(labels, kept), dtype=np.bool_)

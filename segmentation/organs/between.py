@@ -1,13 +1,15 @@
 """Slices a network did not see, from those it did: outlines moved by their distances."""
 
+import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domain.grid import Grid
-from domain.volume import Volume
+from domain.volume import SeriesReference, Volume
 from segmentation.coarse import depth_mm
 
 _SEEN_MM: Final = 4.0
@@ -20,24 +22,26 @@ def seen_slices(grid: Grid) -> NDArray[np.int64]:
     return np.arange(((count - 1) % step) // 2, count, step)
 
 
-def thinned(volume: Volume, seen: NDArray[np.int64]) -> Volume:
-    """Return the volume of evenly spaced slices, which shares the voxels of the whole."""
+def thinned(
+    volume: Volume, seen: NDArray[np.int64], source: SeriesReference | None = None
+) -> Volume:
+    """Return the volume of evenly spaced slices, which shares the voxels of the whole.
+
+    ``source`` is what the whole was made of, slice by slice, if its slices are as stored.
+    """
     step = int(seen[1] - seen[0]) if len(seen) > 1 else 1
     affine = volume.grid.affine.copy()
     affine[:3, 3] += affine[:3, 0] * seen[0]
     affine[:3, 0] *= step
     _, rows, columns = volume.grid.shape
+    if source is not None:
+        source = replace(source, frames=tuple(source.frames[index] for index in seen))
     return Volume(
         voxels=volume.voxels[seen[0] : seen[-1] + 1 : step],
-        grid=Grid(
-            affine=affine,
-            shape=(len(seen), rows, columns),
-            frame_of_reference_uid=volume.grid.frame_of_reference_uid,
-            in_plane_calibrated=volume.grid.in_plane_calibrated,
-            slice_spacing_known=volume.grid.slice_spacing_known,
-        ),
+        grid=replace(volume.grid, affine=affine, shape=(len(seen), rows, columns)),
         modality=volume.modality,
         unit=volume.unit,
+        source=source,
     )
 
 
@@ -59,7 +63,7 @@ def filled_between(
     cut = voxels[:, near[0], near[1]]
     whole[: seen[0], near[0], near[1]] = cut[0]
     whole[seen[-1] :, near[0], near[1]] = cut[-1]
-    for place, (one, other) in enumerate(zip(seen[:-1], seen[1:], strict=True)):
+    for place, (one, other) in enumerate(itertools.pairwise(seen)):
         for index, image in _mixed(cut[place], cut[place + 1], int(other - one)):
             whole[one + index, near[0], near[1]] = image
     return whole

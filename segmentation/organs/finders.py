@@ -20,17 +20,22 @@ def liver(anatomy: Anatomy, side: str | None) -> Mapping[str | None, Found | Abs
 
 def spleen(anatomy: Anatomy, side: str | None) -> Mapping[str | None, Found | Absent]:  # noqa: ARG001 - the finder's
     """Find the spleen beside the liver."""
-    liver_found = _voxels(find_liver(anatomy))
-    return {None: find_spleen(anatomy, liver_found, _taken(anatomy, liver_found))}
+    liver_found = find_liver(anatomy)
+    if isinstance(liver_found, Absent) and liver_found.sides_unsure:
+        return {None: liver_found}
+    voxels = _voxels(liver_found)
+    return {None: find_spleen(anatomy, voxels, _taken(anatomy, voxels))}
 
 
 def kidneys(anatomy: Anatomy, side: str | None) -> Mapping[str | None, Found | Absent]:
     """Find the asked kidney, or both, beside liver and spleen."""
-    liver_found = _voxels(find_liver(anatomy))
-    taken = _taken(anatomy, liver_found)
-    spleen_found = _voxels(find_spleen(anatomy, liver_found, taken))
-    taken = taken | _taken(anatomy, spleen_found)
     sides = ("left", "right") if side is None else (side,)
+    liver_found = find_liver(anatomy)
+    if isinstance(liver_found, Absent) and liver_found.sides_unsure:
+        return dict.fromkeys(sides, liver_found)
+    voxels = _voxels(liver_found)
+    taken = _taken(anatomy, voxels)
+    taken = taken | _taken(anatomy, _voxels(find_spleen(anatomy, voxels, taken)))
     return {each: find_kidney(anatomy, each, taken) for each in sides}
 
 

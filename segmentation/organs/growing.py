@@ -30,9 +30,16 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True)
 class Absent:
-    """Why an organ was not found, in words for the user."""
+    """Why an organ was not found, in words for the user.
+
+    Attributes
+    ----------
+    sides_unsure
+        Left and right, or head and feet, are not where they should be: no organ may be named.
+    """
 
     reason: str
+    sides_unsure: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-from segmentation.coarse import ball, depth_mm, within
+from segmentation.coarse import ball, depth_mm, opened, within
 from segmentation.organs.anatomy import Anatomy
 from segmentation.organs.growing import Absent, Found
 
@@ -23,6 +23,9 @@ _NECKS_MM: Final = (3.5, 5.5, 7.5, 9.5)
 _SMOOTHING_MM: Final = 4.5
 _ASIDE_MM: Final = (15.0, 115.0)
 _FRONT_MM: Final = (-50.0, 75.0)
+_CAPSULE_HU: Final = -100.0
+_LOWEST_EDGE_HU: Final = -20.0  # water at the edge of fat: what is darker is fat in part
+_EDGE_MM: Final = 3.1
 _LEAST_CORE_ML: Final = 2.0
 _FAT_HU: Final = (-160.0, -30.0)
 _LEAST_CAPSULE: Final = 0.35  # of the shell that no other organ takes
@@ -77,8 +80,20 @@ def find_kidney(anatomy: Anatomy, side: str, taken: NDArray[np.bool_]) -> Found 
             f"{side}"
         )
     voxels = np.zeros_like(anatomy.body)
-    voxels[near] = best.voxels
+    voxels[near] = _to_its_edge(anatomy, best, zone[near], anatomy.values[near])
     return Found(voxels=voxels, level_hu=best.level_hu)
+
+
+def _to_its_edge(
+    anatomy: Anatomy,
+    best: _Candidate,
+    zone: NDArray[np.bool_],
+    values: NDArray[np.float32],
+) -> NDArray[np.bool_]:
+    """Return a candidate grown to where its level is half-way to that of fat."""
+    edge = max((best.level_hu + _CAPSULE_HU) / 2, _LOWEST_EDGE_HU)
+    more = within(best.voxels, _EDGE_MM, anatomy.spacing_mm) & zone & (values > edge)
+    return opened(more, ball(_SMOOTHING_MM, anatomy.spacing_mm)) | best.voxels
 
 
 def _parts(anatomy: Anatomy, mask: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
@@ -97,18 +112,8 @@ def _parts(anatomy: Anatomy, mask: NDArray[np.bool_]) -> Iterator[NDArray[np.boo
             if number == 0:
                 continue
             basin = basins == number
-            yield _opened(basin, smoothing)
+            yield opened(basin, smoothing)
             yield basin & within(labels == number, neck_mm, anatomy.spacing_mm)
-
-
-def _opened(part: NDArray[np.bool_], smoothing: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Open without eating from the edges of the array."""
-    reach = [(length // 2, length // 2) for length in smoothing.shape]
-    opened = ndimage.binary_opening(np.pad(part, reach, mode="edge"), smoothing)
-    cut = tuple(
-        slice(before, opened.shape[axis] - before) for axis, (before, _) in enumerate(reach)
-    )
-    return np.asarray(opened[cut], dtype=np.bool_)
 
 
 def _judged(

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from segmentation.coarse import disc
 from segmentation.organs.anatomy import Anatomy
-from segmentation.organs.growing import Absent, Found, Growth, Grown, deep_soft, grow
+from segmentation.organs.growing import Absent, Found, Grown, Growth, deep_soft, grow
 
 _GROWTH: Final = Growth(deep_mm=12.0, neck_mm=6.0)
 _LEFT_END_MM: Final = 100.0
@@ -34,9 +34,9 @@ def find_liver(anatomy: Anatomy) -> Found | Absent:
     right = grow(anatomy, zone, before & (anatomy.left_mm < -_SEED_RIGHT_MM), _GROWTH)
     if right is None or anatomy.volume_ml(right.voxels) < _LEAST_ML:
         return Absent(reason="no large organ of one density lies to the right of the spine")
-    against = _against(anatomy, right, before)
+    against = _turned(anatomy, right, before) or _against(anatomy, right)
     if against is not None:
-        return Absent(reason=against)
+        return against
     right_again = grow(
         anatomy, zone & ~_heart(anatomy, right), before & (anatomy.left_mm < -_SEED_RIGHT_MM),
         _GROWTH,
@@ -48,20 +48,37 @@ def find_liver(anatomy: Anatomy) -> Found | Absent:
     return Found(voxels=kept, level_hu=right.level_hu)
 
 
-def _against(anatomy: Anatomy, right: Grown, before: NDArray[np.bool_]) -> str | None:
-    low, high = _LEVELS_HU
-    if not low < right.level_hu < high:
-        return f"the organ right of the spine has {right.level_hu:.0f} HU, which is not liver"
-    if float(anatomy.left_mm[right.voxels].min()) > -_REACHES_RIGHT_MM:
-        return "the organ right of the spine stays too near the middle for a liver"
+def _turned(anatomy: Anatomy, right: Grown, before: NDArray[np.bool_]) -> Absent | None:
+    """Return what says that organs are not on the side, or at the end, where they should be."""
     left = grow(anatomy, before, before & (anatomy.left_mm > _SEED_RIGHT_MM), _GROWTH)
     if left is not None and _left_part(anatomy, left) > _INVERTED * _right_part(anatomy, right):
-        return (
-            "the larger organ lies on the left: either the organs are on the other side (situs "
-            "inversus) or the file's orientation is wrong"
+        return Absent(
+            reason="the larger organ lies on the left, so either the organs are on the other side "
+            "(situs inversus) or the file's orientation is wrong",
+            sides_unsure=True,
         )
+    lungs = anatomy.lungs.sum(axis=(1, 2))
+    livers = right.voxels.sum(axis=(1, 2))
+    slices = np.arange(len(lungs))
+    if lungs.any() and np.average(slices, weights=lungs) < np.average(slices, weights=livers):
+        return Absent(
+            reason="the lungs lie below what looks like the liver, so the file's orientation is "
+            "wrong",
+            sides_unsure=True,
+        )
+    return None
+
+
+def _against(anatomy: Anatomy, right: Grown) -> Absent | None:
+    low, high = _LEVELS_HU
+    if not low < right.level_hu < high:
+        return Absent(
+            reason=f"the organ right of the spine has {right.level_hu:.0f} HU, which is not liver"
+        )
+    if float(anatomy.left_mm[right.voxels].min()) > -_REACHES_RIGHT_MM:
+        return Absent(reason="the organ right of the spine stays too near the middle for a liver")
     if _mirrored(anatomy, right) > _MIRRORED:
-        return "the same tissue lies on the left as on the right: muscle, not liver"
+        return Absent(reason="the same tissue lies on the left as on the right: muscle, not liver")
     return None
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -11,14 +12,14 @@ from domain.concepts import ConceptTable
 from domain.ports import Capabilities, Progress, Segmenter, Session
 from domain.prompt import Prompt
 from domain.segment import AlgorithmType, Provenance, Segment
-from domain.volume import Mask, Volume
+from domain.volume import Mask, SeriesReference, Volume
 from segmentation.answers import CheckedSession
 from segmentation.coarse import depth_mm
 from segmentation.organs.anatomy import Anatomy, anatomy_of
 from segmentation.organs.between import filled_between, seen_slices, thinned
 from segmentation.organs.growing import Absent, Found
 from segmentation.resample import resize
-from segmentation.upright import Upright
+from segmentation.upright import Upright, turn_to_upright
 
 VERSION: Final = "1.0.0"
 DRAFT: Final = (
@@ -197,7 +198,7 @@ class _Study:
         self._anatomy: Anatomy | None = None
         self._is_read = False
         self._seen = seen_slices(self._upright.volume.grid)
-        self.seen_volume = thinned(self._upright.volume, self._seen)
+        self.seen_volume = thinned(self._upright.volume, self._seen, _as_stored(volume))
 
     def anatomy(self) -> Anatomy | None:
         """Return the anatomy, read once."""
@@ -253,6 +254,18 @@ class _Study:
         return kept
 
 
+def _as_stored(volume: Volume) -> SeriesReference | None:
+    """Return a volume's source in upright order, if rows and columns need no turn.
+
+    A network's embeddings are kept by it from one command to the next.
+    """
+    axes, flips = turn_to_upright(volume.grid)
+    if volume.source is None or axes != (0, 1, 2) or flips[1] or flips[2]:
+        return None
+    frames = volume.source.frames
+    return replace(volume.source, frames=frames[::-1] if flips[0] else frames)
+
+
 def _named(prompt: Prompt, side: str | None) -> str:
     return f"{side} {prompt.concept}" if side else f"{prompt.concept}"
 
@@ -273,6 +286,6 @@ def _cut(inside: NDArray[np.bool_]) -> Iterator[str]:
 
 def _disagreement(inside: NDArray[np.bool_], rough: NDArray[np.bool_]) -> Iterator[str]:
     total = np.count_nonzero(inside) + np.count_nonzero(rough)
-    dice = 2 * np.count_nonzero(inside & rough) / max(total, 1)
+    dice = 2 * int(np.count_nonzero(inside & rough)) / max(int(total), 1)
     if dice < _LEAST_AGREEMENT:
         yield DISAGREE.format(dice=dice)
