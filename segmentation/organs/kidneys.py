@@ -17,8 +17,12 @@ from segmentation.coarse import ball, depth_mm, opened, within
 from segmentation.organs.anatomy import Anatomy
 from segmentation.organs.growing import Absent, Found
 
-_LEVELS_HU: Final = (-20.0, -10.0, 0.0, 10.0, 20.0, 40.0, 60.0, 80.0, 100.0, 120.0, 150.0)
 _BELOW_HU: Final = 400.0
+_PLAIN_HU: Final = 45.0  # without contrast a kidney is darker than liver and muscle
+_LEVELS_HU: Final = (
+    *((low, high) for high in (_BELOW_HU, _PLAIN_HU) for low in (-20.0, -10.0, 0.0, 10.0)),
+    *((low, _BELOW_HU) for low in (20.0, 40.0, 60.0, 80.0, 100.0, 120.0, 150.0)),
+)
 _NECKS_MM: Final = (3.5, 5.5, 7.5, 9.5)
 _SMOOTHING_MM: Final = 4.5
 _ASIDE_MM: Final = (15.0, 115.0)
@@ -39,7 +43,8 @@ _CUT_ML: Final = (15.0, 500.0)
 _AXES_MM: Final = ((28.0, 85.0), (38.0, 110.0), (38.0, 190.0))
 _CUT_AXES_MM: Final = ((15.0, 85.0), (38.0, 110.0), (38.0, 190.0))
 _CENTRE_ASIDE_MM: Final = (38.0, 100.0)
-_CENTRE_FRONT_MM: Final = (-35.0, 50.0)
+_CENTRE_FRONT_MM: Final = (-25.0, 50.0)
+_LONGEST_MM: Final = 140.0  # what runs on further is muscle or bowel
 _LEAST_AREA_CM2: Final = 8.0
 _LARGEST_AREA_CM2: Final = 55.0
 _KIDNEY_HU: Final = (3.0, 350.0)
@@ -68,8 +73,8 @@ def find_kidney(anatomy: Anatomy, side: str, taken: NDArray[np.bool_]) -> Found 
         return Absent(reason=f"the place beside the spine on the {side} is not on the series")
     near = tuple(slice(part.start, part.stop) for part in ndimage.find_objects(zone.astype(int))[0])
     best: _Candidate | None = None
-    for level in _LEVELS_HU:
-        mask = zone[near] & (anatomy.values[near] > level) & (anatomy.values[near] < _BELOW_HU)
+    for limits in _LEVELS_HU:
+        mask = zone[near] & _between(anatomy.values[near], limits)
         for part in _parts(anatomy, mask):
             candidate = _judged(anatomy, part, near, aside_mm[near], taken[near])
             if candidate is not None and (best is None or candidate.score > best.score):
@@ -128,6 +133,8 @@ def _judged(
     if not marked.size:
         return None
     is_cut = marked[0] == 0 or marked[-1] == len(part) - 1
+    if (marked[-1] + 1 - marked[0]) * anatomy.spacing_mm[0] > _LONGEST_MM:
+        return None
     low_ml, high_ml = _CUT_ML if is_cut else _WHOLE_ML
     pixel_cm2 = anatomy.spacing_mm[1] * anatomy.spacing_mm[2] / 100
     area_cm2 = float(np.count_nonzero(part, axis=(1, 2)).max()) * pixel_cm2
