@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segmentation.organs.anatomy import Anatomy
-from segmentation.organs.growing import Absent, Found, Growth, grow
+from segmentation.organs.growing import Absent, Found, Grown, Growth, grow
 
 _GROWTH: Final = Growth(deep_mm=9.0, neck_mm=6.0)
 _ZONE_LEFT_MM: Final = 30.0
@@ -17,7 +17,8 @@ _IN_WALL_MM: Final = 5.0  # the spleen lies against the wall: some of it is with
 _LEAST_ML: Final = 15.0
 _LEVELS_HU: Final = (15.0, 250.0)
 _AT_WALL_MM: Final = 10.0
-_LEAST_AT_WALL: Final = 0.05
+_LEAST_AT_WALL: Final = 0.15
+_LEAST_ASIDE: Final = 0.55  # of the way from the spine to the side: a kidney lies half-way
 _NEAR_LIVER_MM: Final = 60.0
 _LARGEST_SHARE: Final = 1.5  # of the liver
 
@@ -54,24 +55,31 @@ def find_spleen(
     grown = grow(anatomy, zone, seeds, _GROWTH)
     if grown is None or anatomy.volume_ml(grown.voxels) < _LEAST_ML:
         return Absent(reason="no organ of one density lies against the left wall behind")
-    against = _against(anatomy, grown.voxels, grown.level_hu, liver)
+    against = _against(anatomy, grown) or _against_beside(anatomy, grown.voxels, liver)
     if against is not None:
         return Absent(reason=against)
     return Found(voxels=grown.voxels, level_hu=grown.level_hu)
 
 
-def _against(
-    anatomy: Anatomy,
-    voxels: NDArray[np.bool_],
-    level_hu: float,
-    liver: NDArray[np.bool_] | None,
-) -> str | None:
+def _against(anatomy: Anatomy, grown: Grown) -> str | None:
+    voxels = grown.voxels
     low, high = _LEVELS_HU
-    if not low < level_hu < high:
-        return f"the organ at the left wall has {level_hu:.0f} HU, which is not spleen"
+    if not low < grown.level_hu < high:
+        return f"the organ at the left wall has {grown.level_hu:.0f} HU, which is not spleen"
     at_wall = anatomy.depth_mm[voxels] < anatomy.wall_mm + _AT_WALL_MM
     if float(at_wall.mean()) < _LEAST_AT_WALL:
         return "the organ on the left lies away from the wall, which a spleen does not"
+    marked = voxels.any(axis=(1, 2))
+    side_mm = float(anatomy.left_mm[marked][anatomy.depth_mm[marked] > 0].max())
+    if float(anatomy.left_mm[voxels].mean()) < _LEAST_ASIDE * side_mm:
+        return "the organ on the left lies half-way to the side, as a kidney does"
+    return None
+
+
+def _against_beside(
+    anatomy: Anatomy, voxels: NDArray[np.bool_], liver: NDArray[np.bool_] | None
+) -> str | None:
+    """Return what speaks against a spleen beside this liver."""
     if liver is None:
         return None
     if np.count_nonzero(voxels) > _LARGEST_SHARE * np.count_nonzero(liver):
