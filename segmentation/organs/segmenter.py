@@ -12,6 +12,7 @@ from domain.concepts import ConceptTable
 from domain.ports import Capabilities, Progress, Segmenter, Session
 from domain.prompt import Prompt
 from domain.segment import AlgorithmType, Provenance, Segment
+from domain.uids import SeriesUID
 from domain.volume import Mask, SeriesReference, Volume
 from segmentation.answers import CheckedSession
 from segmentation.coarse import depth_mm
@@ -198,7 +199,7 @@ class _Study:
         self._anatomy: Anatomy | None = None
         self._is_read = False
         self._seen = seen_slices(self._upright.volume.grid)
-        self.seen_volume = thinned(self._upright.volume, self._seen, _as_stored(volume))
+        self.seen_volume = thinned(self._upright.volume, self._seen, _source(volume))
 
     def anatomy(self) -> Anatomy | None:
         """Return the anatomy, read once."""
@@ -254,16 +255,22 @@ class _Study:
         return kept
 
 
-def _as_stored(volume: Volume) -> SeriesReference | None:
-    """Return a volume's source in upright order, if rows and columns need no turn.
+def _source(volume: Volume) -> SeriesReference | None:
+    """Return what upright slices were made of, by which a network's embeddings are kept.
 
-    A network's embeddings are kept by it from one command to the next.
+    None where slices are cut across the stored ones. Slices turned in their plane are other
+    images than the stored ones, so they go by another name.
     """
     axes, flips = turn_to_upright(volume.grid)
-    if volume.source is None or axes != (0, 1, 2) or flips[1] or flips[2]:
+    if volume.source is None or axes != (0, 1, 2):
         return None
+    uid = volume.source.series_instance_uid
     frames = volume.source.frames
-    return replace(volume.source, frames=frames[::-1] if flips[0] else frames)
+    return replace(
+        volume.source,
+        series_instance_uid=SeriesUID(f"{uid} upright") if flips[1] or flips[2] else uid,
+        frames=frames[::-1] if flips[0] else frames,
+    )
 
 
 def _named(prompt: Prompt, side: str | None) -> str:

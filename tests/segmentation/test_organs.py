@@ -16,7 +16,8 @@ from domain.grid import Grid
 from domain.ports import EngineContext, no_progress
 from domain.prompt import Box, Prompt
 from domain.segment import AlgorithmType
-from domain.volume import Mask, Volume
+from domain.uids import InstanceUID, SeriesUID, SopClassUID, StudyUID
+from domain.volume import Mask, SeriesReference, SourceFrame, Volume
 from segmentation.organs import finders
 from segmentation.organs.anatomy import anatomy_of
 from segmentation.organs.between import filled_between, seen_slices
@@ -179,6 +180,31 @@ def test_of_thin_slices_the_network_sees_some_and_the_volume_is_right():
     assert network.encoder_runs < 30
     assert dice(found[None].mask.voxels, truth.voxels) > 0.9
     assert len(found[None].mask.slice_indices()) == pytest.approx(90, abs=10)
+
+
+@pytest.mark.parametrize("flips", [(False,) * 3, (True, True, True)], ids=["straight", "turned"])
+def test_a_second_command_on_the_series_needs_no_second_look_of_the_network(enhanced, flips):
+    frames = tuple(
+        SourceFrame(sop_class_uid=SopClassUID("1.2"), sop_instance_uid=InstanceUID(f"1.3.{index}"))
+        for index in range(enhanced.volume.grid.shape[0])
+    )
+    volume = Volume(
+        voxels=np.flip(enhanced.volume.voxels, [axis for axis in range(3) if flips[axis]]),
+        grid=enhanced.volume.grid.turned((0, 1, 2), flips),
+        modality="CT",
+        source=SeriesReference(
+            study_instance_uid=StudyUID("1.4"),
+            series_instance_uid=SeriesUID("1.5"),
+            frames=frames,
+        ),
+    )
+    network = BrightNetwork()
+    engine = _engine("kidneys", network)
+    first = _segments(engine, volume, Prompt(concept="kidney", side="left"))["left"]
+    seen = network.encoder_runs
+    again = _segments(engine, volume, Prompt(concept="kidney", side="left"))["left"]
+    assert seen == network.encoder_runs > 0
+    assert np.array_equal(first.mask.voxels, again.mask.voxels)
 
 
 def test_nothing_is_marked_outside_the_slice_range(enhanced):
