@@ -9,7 +9,15 @@ from scipy import ndimage
 from domain.concepts import ConceptTable
 from domain.ports import Progress
 from domain.volume import Volume
-from segmentation.coarse import block_means, coarse_body, coarse_spacing_mm, fine, steps_of
+from segmentation.coarse import (
+    ball,
+    block_means,
+    coarse_body,
+    coarse_spacing_mm,
+    fine,
+    opened,
+    steps_of,
+)
 from segmentation.rules import RuleSegmenter, body_voxels
 
 FAT_NOTE: Final = (
@@ -25,9 +33,8 @@ _FAT_HU: Final = (-190, -30)
 _LEAST_NEIGHBOURS: Final = 0.4  # of a square of nine, itself one of them
 _AIR_BELOW_HU: Final = -400
 _EMPTY_BELOW_HU: Final = -940.0  # lung, even emphysema in most places, holds more tissue
-_LEAST_EMPTY_ML: Final = 1.0
-_LEAST_LUNG_ML: Final = 100.0
-_LUNG_MEAN_HU: Final = (-970.0, -500.0)
+_RIM_MM: Final = 4.5
+_LEAST_LUNG_ML: Final = 5.0
 
 
 def fat_rule(concepts: ConceptTable) -> RuleSegmenter:
@@ -77,17 +84,13 @@ def _aerated_lung(
     body: NDArray[np.bool_],
     spacing_mm: tuple[float, float, float],
 ) -> NDArray[np.bool_]:
-    """Return lung with its edge, but not the empty air that hangs together with it."""
-    voxel_ml = float(np.prod(spacing_mm)) / 1000
-    labels, count = ndimage.label((values < _AIR_BELOW_HU) & body)
-    numbers = np.arange(1, count + 1)
-    sizes_ml = np.bincount(labels.ravel(), minlength=count + 1)[1:] * voxel_ml
-    means = np.asarray(ndimage.mean(values, labels, numbers)) if count else np.zeros(0)
-    low, high = _LUNG_MEAN_HU
-    is_lung = (sizes_ml >= _LEAST_LUNG_ML) & (means > low) & (means < high)
-    lung = np.isin(labels, numbers[is_lung])
-    empty, _ = ndimage.label(lung & (values < _EMPTY_BELOW_HU))
-    large = np.bincount(empty.ravel()) * voxel_ml >= _LEAST_EMPTY_ML
+    """Return lung with its edge: air that holds some tissue, thicker than the rim of a gas bubble.
+
+    The nearly empty air that hangs together with it is left out.
+    """
+    smooth = ndimage.median_filter(values, 3)
+    holds_tissue = body & (smooth > _EMPTY_BELOW_HU) & (smooth < _AIR_BELOW_HU)
+    labels, _ = ndimage.label(opened(holds_tissue, ball(_RIM_MM, spacing_mm)))
+    large = np.bincount(labels.ravel()) * (float(np.prod(spacing_mm)) / 1000) >= _LEAST_LUNG_ML
     large[0] = False
-    lung_edge = ndimage.binary_dilation(lung)
-    return np.asarray(lung_edge & ~large[empty], dtype=np.bool_)
+    return np.asarray(ndimage.binary_dilation(large[labels], iterations=2), dtype=np.bool_)
