@@ -16,7 +16,10 @@ _KEYS: Final = frozenset(
      "plausible_ml"}
 )  # fmt: skip
 _NEEDED: Final = ("phrase", "category", "code", "route")
-_ROUTES: Final = frozenset({"lungs", "body", "solid-lung-lesion", "lung-nodules", "box"})
+_ROUTES: Final = frozenset(
+    {"lungs", "body", "fat", "air", "liver", "spleen", "kidneys", "solid-lung-lesion",
+     "lung-nodules", "box"}
+)  # fmt: skip
 _PAIR: Final = 2
 
 

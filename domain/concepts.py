@@ -52,8 +52,8 @@ class Concept:
     window
         Grey levels for a CT engine; None means the modality's own.
     route
-        "lungs", "body", "solid-lung-lesion", "lung-nodules" or "box": which kind of engine is
-        honest for it.
+        "lungs", "body", "fat", "air", "liver", "spleen", "kidneys", "solid-lung-lesion",
+        "lung-nodules" or "box": which kind of engine is honest for it.
     smallest_ml, largest_ml
         Outside these a volume is reported with a warning.
     """

@@ -15,6 +15,11 @@ from segmentation.answers import check, part_of
 
 ROUTE_LUNGS: Final = "lungs"
 ROUTE_BODY: Final = "body"
+ROUTE_FAT: Final = "fat"
+ROUTE_AIR: Final = "air"
+ROUTE_LIVER: Final = "liver"
+ROUTE_SPLEEN: Final = "spleen"
+ROUTE_KIDNEYS: Final = "kidneys"
 ROUTE_SOLID_LUNG_LESION: Final = "solid-lung-lesion"
 ROUTE_LUNG_NODULES: Final = "lung-nodules"  # candidates by name, then as any solid lung lesion
 _LESION_ROUTES: Final = frozenset({ROUTE_SOLID_LUNG_LESION, ROUTE_LUNG_NODULES})

@@ -13,12 +13,21 @@ from domain.prompt import Prompt
 from domain.segment import AlgorithmType, Provenance, Segment
 from domain.volume import Mask, Volume
 from segmentation.answers import CheckedSession
+from segmentation.coarse import (
+    BODY_ABOVE_HU,
+    ball,
+    block_means,
+    coarse_body,
+    coarse_spacing_mm,
+    filled,
+    fine,
+    largest,
+    steps_of,
+)
 from segmentation.upright import Upright
 
 VERSION: Final = "1.0.0"
 
-_COARSE_MM: Final = 3.0
-_BODY_ABOVE_HU: Final = -300.0
 _AIR_BELOW_HU: Final = -400.0
 _LEAST_LUNG_ML: Final = 100.0
 _LUNG_MEAN_HU: Final = (-970.0, -500.0)  # bowel gas is emptier, collapsed lung fuller
@@ -27,7 +36,6 @@ _NECK_MM: Final = 9.0
 _LEAST_AIRWAY_ML: Final = 2.0
 _AIRWAY_BELOW_HU: Final = -940.0
 _AIR_ROUND_AIRWAY: Final = 0.6  # of a shell about it
-_TABLE_OPENING_MM: Final = 6.0
 
 
 class RuleSegmenter:
@@ -39,7 +47,9 @@ class RuleSegmenter:
         route: str,
         concepts: ConceptTable,
         rule: Callable[[Volume, Progress], dict[str | None, NDArray[np.bool_]]],
+        notes: tuple[str, ...] = (),
     ) -> None:
+        self._notes = notes
         self._name = name
         self._route = route
         self._concepts = concepts
@@ -99,6 +109,7 @@ class RuleSegmenter:
                 absent_reason=None
                 if kept.any()
                 else f"no {what} was found on the series: draw a box if it is there",
+                warnings=self._notes if kept.any() else (),
             )
 
 
@@ -112,86 +123,30 @@ def body_rule(concepts: ConceptTable) -> RuleSegmenter:
     return RuleSegmenter("body-rule", "body", concepts, _body)
 
 
-def _steps(volume: Volume) -> tuple[int, int, int]:
-    """Return how many voxels make one of the 3 mm copy, along each axis."""
-    steps = [max(1, round(_COARSE_MM / mm)) for mm in volume.grid.spacing_mm]
-    return steps[0], steps[1], steps[2]
-
-
-def _coarse(volume: Volume, steps: tuple[int, int, int]) -> NDArray[np.float32]:
-    """Return block means; the last block of an axis may be made of repeated edges."""
-    padding = [(0, -length % step) for length, step in zip(volume.grid.shape, steps, strict=True)]
-    padded = np.pad(volume.voxels, padding, mode="edge")
-    s, r, c = (length // step for length, step in zip(padded.shape, steps, strict=True))
-    blocks = padded.reshape(s, steps[0], r, steps[1], c, steps[2])
-    return np.asarray(blocks.mean(axis=(1, 3, 5), dtype=np.float64), dtype=np.float32)
-
-
-def _fine(
-    voxels: NDArray[np.bool_], steps: tuple[int, int, int], shape: tuple[int, int, int]
-) -> NDArray[np.bool_]:
-    for axis, step in enumerate(steps):
-        voxels = np.repeat(voxels, step, axis=axis)
-    return voxels[: shape[0], : shape[1], : shape[2]]
-
-
-def _ball(radius_mm: float, spacing_mm: tuple[float, ...]) -> NDArray[np.bool_]:
-    reach = [int(radius_mm // mm) for mm in spacing_mm]
-    axes = np.meshgrid(*[np.arange(-n, n + 1) for n in reach], indexing="ij")
-    distance = sum((axis * mm) ** 2 for axis, mm in zip(axes, spacing_mm, strict=True))
-    return np.asarray(distance <= radius_mm**2, dtype=np.bool_)
-
-
-def _spacing(volume: Volume, steps: tuple[int, int, int]) -> tuple[float, float, float]:
-    slice_mm, row_mm, column_mm = volume.grid.spacing_mm
-    return slice_mm * steps[0], row_mm * steps[1], column_mm * steps[2]
-
-
-def _largest(voxels: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    labels, count = ndimage.label(voxels)
-    if not count:
-        return voxels
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return np.asarray(labels == sizes.argmax(), dtype=np.bool_)
-
-
-def _coarse_body(
-    values: NDArray[np.float32], spacing_mm: tuple[float, float, float]
-) -> NDArray[np.bool_]:
-    """Return the body, filled: the largest thing that is not air, without table and clothes.
-
-    It is filled before it is opened: a chest wall may be thinner than a table is.
-    """
-    filled = _filled(_largest(values > _BODY_ABOVE_HU))
-    opened = ndimage.binary_opening(filled, _ball(_TABLE_OPENING_MM, (1e9, *spacing_mm[1:])))
-    return _filled(_largest(np.asarray(opened, dtype=np.bool_)))
-
-
-def _filled(voxels: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Fill holes slice by slice."""
-    return np.stack([ndimage.binary_fill_holes(image) for image in voxels])
-
-
 def _body(volume: Volume, progress: Progress) -> dict[str | None, NDArray[np.bool_]]:
-    steps = _steps(volume)
-    spacing_mm = _spacing(volume, steps)
+    return {None: body_voxels(volume, progress)}
+
+
+def body_voxels(volume: Volume, progress: Progress) -> NDArray[np.bool_]:
+    """Return the body, filled, without table and clothes, of an upright CT."""
+    steps = steps_of(volume)
+    spacing_mm = coarse_spacing_mm(volume, steps)
     progress(0.1, "finding the body")
-    coarse = _coarse_body(_coarse(volume, steps), spacing_mm)
+    coarse = coarse_body(block_means(volume, steps), spacing_mm)
     progress(0.6, "refining the outline")
     one = ndimage.generate_binary_structure(3, 1)
-    inner = _fine(ndimage.binary_erosion(coarse, one, border_value=1), steps, volume.grid.shape)
-    outer = _fine(ndimage.binary_dilation(coarse, one), steps, volume.grid.shape)
-    return {None: inner | (outer & (volume.voxels > _BODY_ABOVE_HU))}
+    inner = fine(ndimage.binary_erosion(coarse, one, border_value=1), steps, volume.grid.shape)
+    outer = fine(ndimage.binary_dilation(coarse, one), steps, volume.grid.shape)
+    return inner | (outer & (volume.voxels > BODY_ABOVE_HU))
 
 
 def lungs_by_side(volume: Volume, progress: Progress) -> dict[str | None, NDArray[np.bool_]]:
     """Return the patient's right and left lung; the columns of ``volume`` ascend to the left."""
-    steps = _steps(volume)
-    spacing_mm = _spacing(volume, steps)
+    steps = steps_of(volume)
+    spacing_mm = coarse_spacing_mm(volume, steps)
     progress(0.05, "finding the body")
-    values = _coarse(volume, steps)
-    body = _coarse_body(values, spacing_mm)
+    values = block_means(volume, steps)
+    body = coarse_body(values, spacing_mm)
     progress(0.3, "finding air in the body")
     air = (values < _AIR_BELOW_HU) & body
     air &= ~_airways(values, air, spacing_mm)
@@ -199,13 +154,13 @@ def lungs_by_side(volume: Volume, progress: Progress) -> dict[str | None, NDArra
     progress(0.6, "telling right from left")
     right, left = _split(lungs, body, spacing_mm)
     found: dict[str | None, NDArray[np.bool_]] = {}
-    closing = _ball(_CLOSING_MM, spacing_mm)
+    closing = ball(_CLOSING_MM, spacing_mm)
     for side, part in (("right", right), ("left", left)):
         progress(0.8, "closing over vessels")
         closed = _closed(part, closing) & body
-        near = _fine(closed, steps, volume.grid.shape)
+        near = fine(closed, steps, volume.grid.shape)
         core = ndimage.binary_erosion(closed, ndimage.generate_binary_structure(3, 1))
-        inside = _fine(np.asarray(core, dtype=np.bool_), steps, volume.grid.shape)
+        inside = fine(np.asarray(core, dtype=np.bool_), steps, volume.grid.shape)
         found[side] = (near & (volume.voxels < _AIR_BELOW_HU)) | inside
     return found
 
@@ -217,7 +172,7 @@ def _closed(voxels: NDArray[np.bool_], ball: NDArray[np.bool_]) -> NDArray[np.bo
     cut = tuple(
         slice(before, closed.shape[axis] - after) for axis, (before, after) in enumerate(reach)
     )
-    return _filled(np.asarray(closed[cut], dtype=np.bool_))
+    return filled(np.asarray(closed[cut], dtype=np.bool_))
 
 
 def _airways(
@@ -274,7 +229,7 @@ def _split(
     middle = (columns[0] + columns[-1]) / 2
     cores = lungs
     if _largest_share(lungs, middle) < 1:
-        cores = np.asarray(ndimage.binary_erosion(lungs, _ball(_NECK_MM / 2, spacing_mm)))
+        cores = np.asarray(ndimage.binary_erosion(lungs, ball(_NECK_MM / 2, spacing_mm)))
     labels, count = ndimage.label(cores)
     if not count:
         labels, count = ndimage.label(lungs)
@@ -292,9 +247,9 @@ def _split(
 
 def _largest_share(lungs: NDArray[np.bool_], middle: float) -> float:
     """Return the share of the largest part on its own side of the middle; 1 when well apart."""
-    largest = _largest(lungs)
-    columns = np.flatnonzero(largest.any(axis=(0, 1)))
-    counts = np.count_nonzero(largest, axis=(0, 1))
+    most = largest(lungs)
+    columns = np.flatnonzero(most.any(axis=(0, 1)))
+    counts = np.count_nonzero(most, axis=(0, 1))
     right = counts[: int(middle) + 1].sum()
     left = counts[int(middle) + 1 :].sum()
     share = float(max(right, left) / max(counts.sum(), 1))

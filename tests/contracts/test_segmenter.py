@@ -6,15 +6,29 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from copilot.concepts import load_concepts
 from domain.errors import Cancelled, CannotDoError, PromptError
 from domain.ports import Segmenter, no_progress
 from domain.prompt import Box, Point, Prompt
 from domain.volume import Volume
 from segmentation.half_maximum import HalfMaximumSegmenter
+from segmentation.organs.anatomy import Anatomy
+from segmentation.organs.growing import Absent, Found
+from segmentation.organs.segmenter import FoundOrganSegmenter
 from segmentation.routing import Engines, Router
 from segmentation.rules import body_rule, lungs_rule
 from segmentation.slicewise import SlicewiseSegmenter
-from tests.contracts.segmenters import BrightNetwork, EllipsoidSegmenter, chest, small_table
+from segmentation.tissues import air_rule, fat_rule
+from tests.contracts.segmenters import (
+    AIR_HU,
+    TISSUE_HU,
+    BrightNetwork,
+    EllipsoidSegmenter,
+    chest,
+    small_table,
+)
+
+BY_NAME = load_concepts()
 
 LESION_BOX = Box.on_slice(11, (42, 51), (86, 95))
 
@@ -31,6 +45,14 @@ def _router() -> Router:
             boxed=SlicewiseSegmenter(BrightNetwork(), concepts),
         ),
     )
+
+
+def _lesion_finder(anatomy: Anatomy, side: str | None) -> dict[str | None, Found | Absent]:
+    """Find what is dense among the lung."""
+    near = (anatomy.front_mm > 40) & (anatomy.front_mm < 90)
+    near &= (anatomy.left_mm > 40) & (anatomy.left_mm < 90)
+    near[:9] = near[14:] = False
+    return {None: Found(voxels=near & (anatomy.values > -400), level_hu=TISSUE_HU)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +85,18 @@ EXAMPLES = {
     "lungs": Example(
         engine=lungs_rule(small_table()), supported=Prompt(concept="lung"), refused=PANCREAS
     ),
+    "fat": Example(engine=fat_rule(BY_NAME), supported=Prompt(concept="fat"), refused=PANCREAS),
+    "air": Example(engine=air_rule(BY_NAME), supported=Prompt(concept="air"), refused=PANCREAS),
+    "found organ": Example(
+        engine=FoundOrganSegmenter(
+            "solid-lung-lesion",
+            small_table(),
+            _lesion_finder,
+            SlicewiseSegmenter(BrightNetwork(), small_table()),
+        ),
+        supported=Prompt(concept="lung lesion"),
+        refused=PANCREAS,
+    ),
     "body": Example(
         engine=body_rule(small_table()), supported=Prompt(concept="body"), refused=PANCREAS
     ),
@@ -78,7 +112,13 @@ def example(request: pytest.FixtureRequest) -> Example:
 
 @pytest.fixture(scope="module")
 def volume() -> Volume:
-    return chest()
+    """The chest, with a spine, fat under its skin and gas in the middle."""
+    plain = chest()
+    voxels = np.array(plain.voxels)
+    voxels[:, 66:80, 58:70] = 400.0
+    voxels[:, 86:88, 56:72] = -100.0
+    voxels[8:14, 40:50, 60:66] = AIR_HU
+    return replace(plain, voxels=voxels)
 
 
 def _segments(example: Example, volume: Volume, prompt: Prompt):

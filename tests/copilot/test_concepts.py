@@ -66,7 +66,8 @@ def test_routes_windows_and_limits() -> None:
     assert routes["body"] == "body"
     assert routes["lung lesion"] == routes["lung mass"] == "solid-lung-lesion"
     assert routes["lung nodule"] == routes["nodule"] == "lung-nodules"
-    assert routes["kidney"] == "box"
+    assert routes["kidney"] == "kidneys"
+    assert routes["renal mass"] == routes["pancreas"] == "box"
     nodule = TABLE.find("pulmonary nodule")
     assert nodule is not None
     assert nodule.window is not None

@@ -1,0 +1,1 @@
+"""Organs found by name on CT."""
