@@ -1,7 +1,8 @@
 """The working desk of the server: commands on stored series, the yes, and what follows from it."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,10 @@ _OBJECTS: Final = ("seg.dcm", "sr.dcm")
 
 
 class Desk:
-    """Runs one command at a time on this machine's processor; results wait for a person."""
+    """Runs one command at a time on this machine's processor; results wait for a person.
+
+    ``aside`` makes whatever works in the background leave the processor to the command.
+    """
 
     def __init__(
         self,
@@ -28,6 +32,7 @@ class Desk:
         results: Results,
         publishers: Sequence[tuple[str, Publisher]],
         clock: Clock,
+        aside: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._archive = archive
         self._analyst = analyst
@@ -35,6 +40,7 @@ class Desk:
         self._results = results
         self._publishers = publishers
         self._clock = clock
+        self._aside = aside
         self._busy = threading.Lock()
 
     @property
@@ -56,7 +62,7 @@ class Desk:
         if not files:
             raise InputError(f"series {series} is not stored here: send it to this node first")
         command = understood(self._grammar, sentence)
-        with self._busy:
+        with self._busy, self._aside():
             analysis = self._analyst.run(files, command, hints, no_progress, engine)
             identity, folder = self._results.new_folder()
             written = analysis.write(folder)

@@ -38,9 +38,12 @@ def running_node(home: House) -> Iterator[FastAPI]:
     """
     with home.node:
         try:
+            if home.settings.segmentation.look_ahead:
+                home.looking_ahead.start(home.store)
             yield application(home)
         finally:
             home.node.stop()
+            home.looking_ahead.close()
             home.store.close()
 
 
@@ -54,6 +57,7 @@ def application(home: House) -> FastAPI:
         results=Results(engine, home.audit, home.settings.storage.root / "results"),
         publishers=[(peer.ae_title, home.peer(peer)) for peer in home.settings.peers],
         clock=SystemClock(),
+        aside=home.looking_ahead.stood_aside,
     )
     return make_app(
         desk,

@@ -77,10 +77,13 @@ class SpeechSettings(_Table):
 
 
 class SegmentationSettings(_Table):
-    """The engine used when a command names none."""
+    """The engine used when a command names none, and what it sees ahead of commands."""
 
     engine: str
     threads: Annotated[int, Field(ge=1)]
+    look_ahead: bool
+    memory_mb: Annotated[int, Field(ge=16)]
+    disk_mb: Annotated[int, Field(ge=0)]
 
 
 class ObjectSettings(_Table):

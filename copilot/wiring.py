@@ -14,6 +14,7 @@ from copilot.analysis import Analyst
 from copilot.audit import SqlAuditLog
 from copilot.concepts import load_concepts
 from copilot.intent.grammar import SpokenGrammar
+from copilot.looking_ahead import LookingAhead
 from copilot.models.install import ModelInstaller
 from copilot.settings import PeerSettings, Settings
 from copilot.system import RandomUids, SystemClock
@@ -22,6 +23,7 @@ from dicom_node.index import Index
 from dicom_node.scp import DicomNode, NodeAddress
 from dicom_node.scu import DicomPeer, Peer
 from dicom_node.store import Store
+from dicom_node.volumes import load_series
 from domain.concepts import ConceptTable
 from domain.errors import SettingsError, StorageError
 from domain.ports import EngineContext, Progress, Segmenter, Transcriber
@@ -33,6 +35,7 @@ from voice.whisper_ct2 import WhisperCt2
 
 ENGINE_ENTRY_POINTS: Final = "radcopilot.segmenters"
 WHISPER: Final = "whisper-base"
+_MIB: Final = 2**20
 
 
 class House:
@@ -87,10 +90,14 @@ class House:
     @cached_property
     def engines(self) -> Mapping[str, Segmenter]:
         """Every installed segmenter, by name; weights load at first use."""
+        settings = self.settings.segmentation
         context = EngineContext(
             models_folder=self.settings.storage.models,
             concepts=self.concepts,
-            threads=self.settings.segmentation.threads,
+            threads=settings.threads,
+            memory_bytes=settings.memory_mb * _MIB,
+            seen_folder=self.settings.storage.root / "seen" if settings.disk_mb else None,
+            seen_bytes=settings.disk_mb * _MIB,
         )
         factories: dict[str, Callable[[EngineContext], Segmenter]] = {
             found.name: found.load() for found in entry_points(group=ENGINE_ENTRY_POINTS)
@@ -130,7 +137,17 @@ class House:
     def store(self) -> Store:
         """Received instances."""
         self._make_root()
-        return Store(self.settings.storage.root, Index(self.settings.storage.database_url))
+        return Store(
+            self.settings.storage.root,
+            Index(self.settings.storage.database_url),
+            self.looking_ahead.arrived if self.settings.segmentation.look_ahead else None,
+        )
+
+    @cached_property
+    def looking_ahead(self) -> LookingAhead:
+        """What looks at series as they arrive, not yet started."""
+        _, engine = self.analyst.engine(None)
+        return LookingAhead(engine, load_series)
 
     @cached_property
     def commitments(self) -> CommitmentDesk:

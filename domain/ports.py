@@ -62,11 +62,20 @@ class EngineContext:
         Where ``radcopilot models install`` puts weights, one folder a model.
     threads
         How many CPU threads one engine may use.
+    memory_bytes
+        How much of what it saw an engine may keep in memory.
+    seen_folder
+        Where it may keep what it saw ahead of time; None keeps nothing on disk.
+    seen_bytes
+        Room there.
     """
 
     models_folder: Path
     concepts: ConceptTable
     threads: int = 2
+    memory_bytes: int = 2**28
+    seen_folder: Path | None = None
+    seen_bytes: int = 2**32
 
 
 class Session(Protocol):
@@ -126,6 +135,18 @@ class CandidateFinder(Protocol):
 
     def find(self, volume: Volume, progress: Progress) -> tuple[Candidate, ...]:
         """Return candidates, the likeliest first; that there are none rules nothing out."""
+        ...
+
+
+@runtime_checkable
+class LooksAhead(Protocol):
+    """An engine that can look at a series before anything is asked."""
+
+    def look_ahead(self, volume: Volume, progress: Progress) -> int:
+        """Look at what was not yet seen of a volume, and return how many slices were new.
+
+        What was seen is kept when ``progress`` raises ``Cancelled``.
+        """
         ...
 
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from domain.ports import EngineContext, Segmenter
+from segmentation.embeddings import EmbeddingCache, EmbeddingFolder
 from segmentation.half_maximum import HalfMaximumSegmenter
 from segmentation.litemedsam.network import LiteMedSam
 from segmentation.organs import finders
@@ -34,7 +35,7 @@ def default(context: EngineContext) -> Segmenter:
     """
     network = LiteMedSam(context.models_folder / MODEL_FOLDER, context.threads)
     concepts = context.concepts
-    boxed = SlicewiseSegmenter(network, concepts)
+    boxed = SlicewiseSegmenter(network, concepts, _cache(context))
     organs = {
         ROUTE_LIVER: finders.liver,
         ROUTE_SPLEEN: finders.spleen,
@@ -59,3 +60,10 @@ def default(context: EngineContext) -> Segmenter:
             boxed=boxed,
         ),
     )
+
+
+def _cache(context: EngineContext) -> EmbeddingCache:
+    if context.seen_folder is None:
+        return EmbeddingCache(context.memory_bytes)
+    folder = EmbeddingFolder(context.seen_folder / MODEL_FOLDER, context.seen_bytes)
+    return EmbeddingCache(context.memory_bytes, folder)

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from domain.concepts import Concept, ConceptTable
-from domain.ports import Capabilities, Progress, Segmenter, Session
+from domain.ports import Capabilities, LooksAhead, Progress, Segmenter, Session
 from domain.prompt import Prompt
 from domain.segment import Segment
 from domain.volume import Volume
@@ -88,6 +88,11 @@ class Router:
     def open(self, volume: Volume) -> "RouterSession":
         """Prepare to answer prompts; engines are opened as they are needed."""
         return RouterSession(self, volume)
+
+    def look_ahead(self, volume: Volume, progress: Progress) -> int:
+        """Let the engine for boxes see a series before anything is asked."""
+        boxed = self._engines.boxed
+        return boxed.look_ahead(volume, progress) if isinstance(boxed, LooksAhead) else 0
 
     def _concept(self, prompt: Prompt) -> Concept | None:
         return self._concepts.find(prompt.concept) if prompt.concept else None

@@ -1,16 +1,12 @@
-"""The port for networks that see one slice at a time, and the cache of what they saw."""
+"""The port for networks that see one slice at a time, and what they are shown."""
 
 import math
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-DEFAULT_CACHE_SLICES: Final = 64  # of 4.2 MB each
 
 _SNAP: Final = 1.1
 
@@ -136,12 +132,13 @@ class Embedding:
     Attributes
     ----------
     features
-        The network's own.
+        The network's own, at half precision: what is kept is what is used, so that an answer does
+        not depend on whether its slice was seen before.
     image_shape
         Rows and columns of the image it was made of.
     """
 
-    features: NDArray[np.float32]
+    features: NDArray[np.float16]
     image_shape: tuple[int, int]
 
 
@@ -175,35 +172,3 @@ class SliceSegmenter(Protocol):
     def decode(self, embedding: Embedding, hints: Sequence[SliceHint]) -> NDArray[np.float32]:
         """Return logits (hints, rows, columns) at the image's resolution; above 0 is inside."""
         ...
-
-
-class EmbeddingCache:
-    """The embeddings used last, by (series, slice, window, crop)."""
-
-    def __init__(self, capacity: int = DEFAULT_CACHE_SLICES) -> None:
-        self._capacity = capacity
-        self._kept: OrderedDict[Hashable, Embedding] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def get(self, key: Hashable, make: Callable[[], Embedding]) -> Embedding:
-        """Return the embedding kept under ``key``, else make and keep it."""
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        embedding = make()
-        with self._lock:
-            self._kept[key] = embedding
-            self._kept.move_to_end(key)
-            while len(self._kept) > self._capacity:
-                self._kept.popitem(last=False)
-        return embedding
-
-    def forget(self, series: Hashable) -> None:
-        """Drop everything of one series."""
-        with self._lock:
-            for key in [key for key in self._kept if isinstance(key, tuple) and key[0] == series]:
-                del self._kept[key]

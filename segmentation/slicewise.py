@@ -10,18 +10,19 @@ from typing import Final
 
 import numpy as np
 
-from domain.concepts import ConceptTable
+from domain.concepts import ConceptTable, Window
 from domain.ports import Capabilities, Progress
 from domain.prompt import Box, Point, Prompt
 from domain.segment import AlgorithmType, Provenance, Segment
 from domain.volume import Mask, Volume
 from segmentation.answers import CheckedSession
+from segmentation.embeddings import DEFAULT_ANSWER_BYTES, Answer, EmbeddingCache, Recent
 from segmentation.fusion import connected_to
 from segmentation.outlining import outlined
-from segmentation.slices import EmbeddingCache, SliceHint, SlicePoint, SliceSegmenter
+from segmentation.slices import SliceHint, SlicePoint, SliceSegmenter
 from segmentation.targets import box_of, target_of
 from segmentation.views import SeriesView
-from segmentation.windows import is_in_lung, is_lung, window_for
+from segmentation.windows import is_in_lung, is_lung, shows_lung, window_for
 
 PROPOSED_RANGE: Final = (
     "the slice range was guessed from the box: confirm first and last slice before using a volume"
@@ -44,6 +45,7 @@ class SlicewiseSegmenter:
         self._network = network
         self._concepts = concepts
         self._cache = EmbeddingCache() if cache is None else cache
+        self._answers: Recent[Answer] = Recent(DEFAULT_ANSWER_BYTES)
         self._unnamed = itertools.count()
 
     @property
@@ -76,15 +78,45 @@ class SlicewiseSegmenter:
         def answer(volume: Volume, prompt: Prompt, progress: Progress) -> Iterator[Segment]:
             yield self._segment(volume, prompt, series, progress)
 
-        return CheckedSession(self, volume, answer, lambda: self._cache.forget(series))
+        return CheckedSession(self, volume, answer, lambda: self._forget(series))
+
+    def look_ahead(self, volume: Volume, progress: Progress) -> int:
+        """Embed the slices of a series, from the middle outward; return how many were new.
+
+        They are seen whole and in the windows that no concept asks for: a CT in soft tissue, and
+        where lung is seen in the lung window too.
+        """
+        if volume.source is None:
+            return 0
+        count = volume.grid.shape[0]
+        seen = 0
+        order = sorted(range(count), key=lambda index: abs(2 * index + 1 - count))
+        for done, index in enumerate(order):
+            progress(done / count, f"looking at slice {index}")
+            for in_lung in (False, True) if shows_lung(volume, index) else (False,):
+                window = window_for(volume, None, in_lung=in_lung)
+                seen += self._view(volume, "", window).prepare(index)
+        return seen
+
+    def _view(self, volume: Volume, series: str, window: Window) -> SeriesView:
+        return SeriesView(
+            volume=volume,
+            network=self._network,
+            cache=self._cache,
+            answers=self._answers,
+            series=series,
+            window=window,
+        )
+
+    def _forget(self, series: str) -> None:
+        self._cache.forget(series)
+        self._answers.forget(series)
 
     def _segment(self, volume: Volume, prompt: Prompt, series: str, progress: Progress) -> Segment:
         concept = self._concepts.find(prompt.concept) if prompt.concept else None
         has_outline = any(box.positive for box in prompt.boxes) or prompt.mask is not None
         window = window_for(volume, concept, in_lung=_is_in_lung(volume, prompt))
-        view = SeriesView(
-            volume=volume, network=self._network, cache=self._cache, series=series, window=window
-        )
+        view = self._view(volume, series, window)
         warnings: tuple[str, ...] = ()
         if not has_outline:
             progress(0.0, "reading the click")

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from domain.concepts import Window
 from domain.volume import Volume
+from segmentation.embeddings import Answer, EmbeddingCache, Recent
 from segmentation.slices import (
-    EmbeddingCache,
+    Embedding,
     SliceBox,
     SliceHint,
     SlicePoint,
@@ -31,6 +32,7 @@ class SeriesView:
     volume: Volume
     network: SliceSegmenter
     cache: EmbeddingCache
+    answers: Recent[Answer]
     series: str
     window: Window
 
@@ -46,28 +48,45 @@ class SeriesView:
     def logits(
         self, index: int, hints: Iterable[SliceHint], crop: tuple[slice, slice]
     ) -> NDArray[np.float32]:
-        """Return the network's mean opinion (rows, columns) on hints in the slice's pixels."""
+        """Return the network's mean opinion (rows, columns) on hints in the slice's pixels.
+
+        What was asked before with the same hints is not asked again.
+        """
         rows, columns = crop
-        embedding = self.cache.get(
-            self._key(index, crop),
-            lambda: self.network.embed(np.ascontiguousarray(self.image(index)[rows, columns])),
-        )
-        shape = embedding.image_shape
-        moved = [_moved(hint, rows.start, columns.start, shape) for hint in hints]
+        shape = (rows.stop - rows.start, columns.stop - columns.start)
+        moved = tuple(_moved(hint, rows.start, columns.start, shape) for hint in hints)
+        key = self.key(index, crop)
+        answer = self.answers.get((*key, moved))
+        if answer is None:
+            embedding = self.cache.get(key, lambda: self.embedded(index, crop))
+            answer = self.network.decode(embedding, moved).mean(axis=0).astype(np.float16)
+            self.answers.put((*key, moved), answer, answer.nbytes)
         opinion = np.full(self.shape, _FAR_OUTSIDE, dtype=np.float32)
-        opinion[rows, columns] = self.network.decode(embedding, moved).mean(axis=0)
+        opinion[rows, columns] = answer
         return opinion
 
-    def _key(self, index: int, crop: tuple[slice, slice]) -> Hashable:
+    def embedded(self, index: int, crop: tuple[slice, slice]) -> Embedding:
+        """Return what the network makes of a crop of a slice."""
+        rows, columns = crop
+        return self.network.embed(np.ascontiguousarray(self.image(index)[rows, columns]))
+
+    def prepare(self, index: int) -> bool:
+        """Look at a whole slice ahead; tell whether it was new."""
+        crop = (slice(0, self.shape[0]), slice(0, self.shape[1]))
+        return self.cache.prepare(self.key(index, crop), lambda: self.embedded(index, crop))
+
+    def key(self, index: int, crop: tuple[slice, slice]) -> tuple[Hashable, ...]:
         """Return what tells this image from every other: instances are unique, phantoms are not."""
         source = self.volume.source
-        frame: Hashable = self.series
+        series: Hashable = self.series
+        frame: Hashable = index
         if source is not None:
+            series = source.series_instance_uid
             frame = (source.frames[index].sop_instance_uid, source.frames[index].frame_number)
-        series: Hashable = self.series if source is None else source.series_instance_uid
         rows, columns = crop
         places = (rows.start, rows.stop, columns.start, columns.stop)
-        return (series, frame, index, self.window.center, self.window.width, places)
+        network = (self.network.name, self.network.version, self.network.weights_sha256)
+        return (series, frame, self.window.center, self.window.width, places, network)
 
 
 def _moved(hint: SliceHint, row: int, column: int, shape: tuple[int, int]) -> SliceHint:

@@ -19,6 +19,7 @@ EMPTY_AIR_HU: Final = (
 )  # median; lung holds tissue; the air round a patient and in bowel does not
 _LEAST_LUNG_PX: Final = 10
 _LUNG_SHARE: Final = 0.25
+_SLICE_SHARE: Final = 0.02
 _FITS: Final = 0.7  # of a box's area: the tight box of what it was drawn round
 _SURROUNDINGS: Final = 2.0
 _DARKEST_PERCENT: Final = 0.5
@@ -78,6 +79,14 @@ def is_lung(volume: Volume, box: Box) -> bool:
     spans = ndimage.find_objects(labels)
     sides = [tuple(each.stop - each.start for each in span) for span in spans if span is not None]
     return bool(count) and max(rows * columns for rows, columns in sides) >= _FITS * inside.size
+
+
+def shows_lung(volume: Volume, index: int) -> bool:
+    """Tell whether a slice of a CT shows a fair piece of aerated lung."""
+    if volume.modality != "CT" or volume.is_colour:
+        return False
+    image = np.asarray(volume.voxels[index], dtype=np.float32)
+    return bool(_lung_like(image).mean() >= _SLICE_SHARE)
 
 
 def _lung_like(image: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -56,7 +56,10 @@ class LiteMedSam:
 
     @property
     def weights_sha256(self) -> str | None:
-        """Digest of the checkpoint the graphs were built from; None before the first use."""
+        """Digest of the checkpoint the graphs were built from; None where none are installed."""
+        description = self._folder / DESCRIPTION_FILE
+        if self._weights_sha256 is None and description.is_file():
+            self._weights_sha256 = self._digests(description)["weights_sha256"]
         return self._weights_sha256
 
     def load(self) -> None:
@@ -134,7 +137,8 @@ class LiteMedSam:
         batch = np.broadcast_to(square, (1, 3, *square.shape))
         self.encoder_runs += 1
         (features,) = self._encoder.run(None, {"image": np.ascontiguousarray(batch)})
-        return Embedding(features=features, image_shape=(image.shape[0], image.shape[1]))
+        half = features.astype(np.float16)
+        return Embedding(features=half, image_shape=(image.shape[0], image.shape[1]))
 
     def decode(self, embedding: Embedding, hints: Sequence[SliceHint]) -> NDArray[np.float32]:
         """Return logits (hints, rows, columns) at the image's resolution; above 0 is inside."""
@@ -149,7 +153,7 @@ class LiteMedSam:
             coarse, _ = self._decoder.run(
                 None,
                 {
-                    "embedding": embedding.features,
+                    "embedding": embedding.features.astype(np.float32),
                     "coordinates": coordinates,
                     "labels": labels,
                     "mask": np.zeros((len(some), 1, _MASK_PX, _MASK_PX), dtype=np.float32),

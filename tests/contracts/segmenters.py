@@ -126,17 +126,20 @@ class BrightNetwork:
     def __init__(self, threshold: float = 128.0) -> None:
         self._threshold = threshold
         self.encoder_runs = 0
+        self.decoder_runs = 0
 
     def embed(self, image: NDArray[np.float32]) -> Embedding:
         """Keep the image as its own embedding, and count."""
         self.encoder_runs += 1
-        return Embedding(features=image, image_shape=(image.shape[0], image.shape[1]))
+        half = image.astype(np.float16)
+        return Embedding(features=half, image_shape=(image.shape[0], image.shape[1]))
 
     def decode(self, embedding: Embedding, hints: Sequence[SliceHint]) -> NDArray[np.float32]:
-        """Return the distance from the threshold, far below it outside each box."""
+        """Return the distance from the threshold, far below it outside each box; and count."""
+        self.decoder_runs += 1
         logits = np.empty((len(hints), *embedding.image_shape), dtype=np.float32)
         for index, hint in enumerate(hints):
-            logits[index] = (embedding.features - self._threshold) / 10
+            logits[index] = (embedding.features.astype(np.float32) - self._threshold) / 10
             if hint.box is not None:
                 outside = np.ones(embedding.image_shape, dtype=np.bool_)
                 box = hint.box

@@ -10,7 +10,7 @@ from domain.concepts import Concept, Window
 from domain.prompt import Box
 from domain.volume import Volume
 from segmentation.resample import resize, resize_matrix
-from segmentation.slices import Embedding, EmbeddingCache, SliceBox
+from segmentation.slices import SliceBox
 from segmentation.views import crop_round
 from segmentation.windows import applied, is_in_lung, is_lung, lung_level_hu, window_for
 from tests.contracts.segmenters import LUNG_HU, axial_grid, chest
@@ -106,32 +106,6 @@ def test_a_tiny_box_is_cropped_round_and_a_large_one_is_not():
     assert rows.stop - rows.start == columns.stop - columns.start == 32
     large = SliceBox(row_start=100, row_stop=200, column_start=100, column_stop=150)
     assert crop_round(large, (512, 512), 256) == (slice(0, 512), slice(0, 512))
-
-
-def _embedding() -> Embedding:
-    return Embedding(features=np.zeros(1, dtype=np.float32), image_shape=(1, 1))
-
-
-def test_the_cache_makes_each_embedding_once_and_forgets_the_longest_unused():
-    cache = EmbeddingCache(2)
-    made: list[str] = []
-
-    def make(key: str):
-        made.append(key)
-        return _embedding()
-
-    for key in ("a", "b", "a", "c", "a", "b"):
-        cache.get(("series", key), lambda key=key: make(key))
-    assert made == ["a", "b", "c", "b"]
-    assert len(cache) == 2
-
-
-def test_a_series_can_be_forgotten():
-    cache = EmbeddingCache()
-    cache.get(("one", 1), _embedding)
-    cache.get(("other", 1), _embedding)
-    cache.forget("one")
-    assert len(cache) == 1
 
 
 def test_a_box_that_fits_round_a_piece_of_lung_is_lung_and_one_round_the_heart_is_not():
