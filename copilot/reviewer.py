@@ -18,14 +18,14 @@ _MIDDLE_MM: Final = 20.0
 
 
 class RuleReviewer:
-    """The ``Reviewer`` port: side against the body's middle, volume against the concept table."""
+    """The ``Reviewer`` port: side, size by the concept table, and ends of the series."""
 
     def __init__(self, concepts: ConceptTable) -> None:
         self._concepts = concepts
 
     def review(self, volume: Volume, prompt: Prompt, segment: Segment) -> tuple[str, ...]:
         """Return warnings to be shown with the mask."""
-        said = (side_contradiction(volume, prompt, segment), self._size(segment))
+        said = (side_contradiction(volume, prompt, segment), self._size(segment), cut_off(segment))
         return tuple(warning for warning in said if warning is not None)
 
     def reviewed(self, volume: Volume, prompt: Prompt, segment: Segment) -> Segment:
@@ -56,6 +56,20 @@ class RuleReviewer:
                 f"({concept.largest_ml:g} mL): check that nothing beside it is marked"
             )
         return None
+
+
+def cut_off(segment: Segment) -> str | None:
+    """Return that a mask reaches the end of its series, where it may go on unseen, or None."""
+    voxels = segment.mask.voxels
+    if segment.mask.is_empty or voxels.shape[0] == 1:
+        return None
+    ends = [name for name, index in (("first", 0), ("last", -1)) if voxels[index].any()]
+    if not ends:
+        return None
+    return (
+        f"it reaches the {' and the '.join(ends)} image of the series and may go on beyond: "
+        "the volume is that of the part shown"
+    )
 
 
 def side_contradiction(volume: Volume, prompt: Prompt, segment: Segment) -> str | None:

@@ -43,21 +43,38 @@ def volume_uncertainty_mm3(voxels: NDArray[np.bool_], grid: Grid) -> float:
     voxels
         (slices, rows, columns), with at least one inside.
     """
-    where = np.argwhere(voxels)
     axes = grid.affine[:3, :3]
-    volume_mm3 = len(where) * grid.voxel_volume_mm3
-    ellipsoid = _ellipsoid(where, axes, volume_mm3)
+    volume_mm3 = np.count_nonzero(voxels) * grid.voxel_volume_mm3
+    ellipsoid = _ellipsoid(_covariance(voxels), axes, volume_mm3)
     counted = _counting_variance(ellipsoid, axes) * _roughness(voxels, ellipsoid, axes)
     lost = volume_mm3 * float((np.linalg.solve(ellipsoid, axes) ** 2).sum()) * _VOXEL_VARIANCE
     return min(_NORMAL_95 * float(np.sqrt(counted + lost**2 / 3.0)), volume_mm3)
 
 
+def _covariance(voxels: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the (3, 3) covariance of the indices of what is inside.
+
+    It is made of the counts along each pair of axes: a list of a body's voxels would not fit.
+    """
+    counts = {
+        (first, second): np.count_nonzero(voxels, axis=3 - first - second).astype(np.float64)
+        for first, second in ((0, 1), (0, 2), (1, 2))
+    }
+    along = [counts[0, 1].sum(axis=1), counts[0, 1].sum(axis=0), counts[0, 2].sum(axis=0)]
+    total = along[0].sum()
+    centred = [np.arange(each.size) - each @ np.arange(each.size) / total for each in along]
+    covariance = np.diag([place**2 @ each for place, each in zip(centred, along, strict=True)])
+    for (first, second), both in counts.items():
+        covariance[first, second] = centred[first] @ both @ centred[second]
+        covariance[second, first] = covariance[first, second]
+    return np.asarray(covariance / total, dtype=np.float64)
+
+
 def _ellipsoid(
-    where: NDArray[np.int64], axes: NDArray[np.float64], volume_mm3: float
+    covariance: NDArray[np.float64], axes: NDArray[np.float64], volume_mm3: float
 ) -> NDArray[np.float64]:
     """Return the (3, 3) matrix that maps the unit ball to the ellipsoid, in millimetres."""
-    centred = where - where.mean(axis=0)
-    variances, directions = np.linalg.eigh(centred.T @ centred / len(where))
+    variances, directions = np.linalg.eigh(covariance)
     spread = directions * np.maximum(variances, _VOXEL_VARIANCE) @ directions.T
     shape = np.linalg.cholesky(_SEMI_AXIS_SQUARED * axes @ spread @ axes.T)
     ball = 4.0 / 3.0 * np.pi * np.linalg.det(shape)

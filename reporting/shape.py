@@ -4,7 +4,7 @@ The mesh is that of marching cubes halfway between voxels inside and outside, wi
 pyradiomics and the Image Biomarker Standardisation Initiative have it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -33,6 +33,8 @@ _marching_cubes: Final[Callable[..., Any]] = marching_cubes  # untyped
 _MM3_PER_ML: Final = 1000.0
 _HALFWAY: Final = 0.5
 _BLOCK: Final = 512
+_SLAB: Final = 64
+_TRIANGLES: Final = 2**18
 _LARGEST_RATIO: Final = 2.0
 _FEWEST_VOXELS: Final = 5
 _EVEN: Final = 1e-6
@@ -48,24 +50,31 @@ class Mesh:
     @property
     def area_mm2(self) -> float:
         """Area of all triangles."""
-        first, second, third = self._corners()
-        doubled = np.linalg.norm(np.cross(second - first, third - first), axis=1)
-        return float(doubled.sum() / 2.0)
+        doubled = (
+            np.linalg.norm(np.cross(second - first, third - first), axis=1).sum()
+            for first, second, third in self._corners()
+        )
+        return float(sum(doubled) / 2.0)
 
     @property
     def volume_mm3(self) -> float:
         """Volume enclosed; below the voxel count, whose corners it cuts."""
-        first, second, third = self._corners()
-        return abs(float((first * np.cross(second, third)).sum() / 6.0))
+        signed = (
+            (first * np.cross(second, third)).sum() for first, second, third in self._corners()
+        )
+        return abs(float(sum(signed) / 6.0))
 
     @property
     def sphericity(self) -> float:
         """Surface of the ball of equal volume over this surface: at most 1 (IBSI QCFX)."""
         return float(np.cbrt(36.0 * np.pi * self.volume_mm3**2) / self.area_mm2)
 
-    def _corners(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        placed = self.vertices_lps_mm - self.vertices_lps_mm.mean(axis=0)
-        return placed[self.faces[:, 0]], placed[self.faces[:, 1]], placed[self.faces[:, 2]]
+    def _corners(self) -> Iterator[tuple[NDArray[np.float64], ...]]:
+        """Yield the first, second and third corners of some triangles at a time."""
+        centre = self.vertices_lps_mm.mean(axis=0)
+        for start in range(0, len(self.faces), _TRIANGLES):
+            some = self.faces[start : start + _TRIANGLES]
+            yield tuple(self.vertices_lps_mm[some[:, corner]] - centre for corner in range(3))
 
 
 def mesh(mask: Mask) -> Mesh:
@@ -84,13 +93,28 @@ def mesh(mask: Mask) -> Mesh:
             "pixel spacing or slice distance is not known: a shape in space cannot be given; load "
             "the whole series, of images with pixel spacing"
         )
-    padded = np.pad(mask.voxels[box], 1).astype(np.float32)
-    vertices, faces, _, _ = _marching_cubes(padded, _HALFWAY)
+    vertices, faces = _meshed(np.pad(mask.voxels[box], 1))
     corner = np.array([part.start for part in box]) - 1
-    return Mesh(
-        vertices_lps_mm=mask.grid.to_lps_mm(vertices.astype(np.float64) + corner),
-        faces=faces.astype(np.int64),
-    )
+    return Mesh(vertices_lps_mm=mask.grid.to_lps_mm(vertices + corner), faces=faces)
+
+
+def _meshed(voxels: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return vertices and faces, some slices at a time: a whole body as numbers would not fit.
+
+    Slabs share a slice, and the vertices on it are there twice.
+    """
+    vertices: list[NDArray[np.float64]] = []
+    faces: list[NDArray[np.int64]] = []
+    count = 0
+    for start in range(0, len(voxels) - 1, _SLAB):
+        slab = voxels[start : start + _SLAB + 1]
+        if slab.all() or not slab.any():
+            continue
+        found, made, _, _ = _marching_cubes(slab.astype(np.float32), _HALFWAY)
+        vertices.append(found + np.array([float(start), 0.0, 0.0]))
+        faces.append(made.astype(np.int64) + count)
+        count += len(found)
+    return np.concatenate(vertices), np.concatenate(faces)
 
 
 def longest_distance(points: NDArray[np.float64]) -> tuple[int, int]:

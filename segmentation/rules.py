@@ -47,9 +47,12 @@ class RuleSegmenter:
         route: str,
         concepts: ConceptTable,
         rule: Callable[[Volume, Progress], dict[str | None, NDArray[np.bool_]]],
+        *,
         notes: tuple[str, ...] = (),
+        least: str = "",
     ) -> None:
         self._notes = notes
+        self._least = least
         self._name = name
         self._route = route
         self._concepts = concepts
@@ -108,14 +111,15 @@ class RuleSegmenter:
                 ),
                 absent_reason=None
                 if kept.any()
-                else f"no {what} was found on the series: draw a box if it is there",
+                else f"no {what}{self._least} was found on the series: draw a box if it is there",
                 warnings=self._notes if kept.any() else (),
             )
 
 
 def lungs_rule(concepts: ConceptTable) -> RuleSegmenter:
     """Return the engine for the route "lungs"."""
-    return RuleSegmenter("lung-rule", "lungs", concepts, lungs_by_side)
+    least = f" of {_LEAST_LUNG_ML:.0f} mL or more"
+    return RuleSegmenter("lung-rule", "lungs", concepts, lungs_by_side, least=least)
 
 
 def body_rule(concepts: ConceptTable) -> RuleSegmenter:

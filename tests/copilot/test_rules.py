@@ -88,6 +88,29 @@ def test_a_contradicted_side_is_taken_off_and_said(abdomen):
     assert any("patient's left, but right was said" in each for each in looked_at.warnings)
 
 
+@pytest.mark.parametrize(
+    ("slices", "said"),
+    [((1, 3), None), ((0, 2), "the first image"), ((2, 4), "the last image"),
+     ((0, 4), "the first and the last image")],
+)  # fmt: skip
+def test_a_mask_that_reaches_the_end_of_the_series_may_go_on(abdomen, slices, said):
+    volume, mask = abdomen
+    voxels = np.zeros_like(mask.voxels)
+    voxels[slice(*slices), 20:30, 60:70] = True
+    made = review(volume, segment(Mask(voxels=voxels, grid=mask.grid), "kidney", "left"))
+    warnings = [each for each in made.warnings if "go on beyond" in each]
+    assert [f"reaches {said} of the series" in each for each in warnings] == [True] * bool(said)
+
+
+def test_a_single_image_has_no_end_to_go_beyond():
+    one = grid(shape=(1, 20, 20), spacing_mm=(5.0, 5.0, 5.0))
+    volume = Volume(voxels=np.zeros(one.shape), grid=one, modality="MR")
+    voxels = np.zeros(one.shape, dtype=bool)
+    voxels[0, 5:9, 5:9] = True
+    made = segment(Mask(voxels=voxels, grid=one), "kidney", "left")
+    assert not any("go on" in each for each in review(volume, made).warnings)
+
+
 def test_a_series_too_narrow_to_have_a_middle_contradicts_nothing(abdomen):
     volume, mask = abdomen
     narrow = Volume(

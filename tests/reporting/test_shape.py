@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skimage.measure import marching_cubes
 
 from domain.errors import CannotDoError, EmptyMaskError, UncalibratedError
 from domain.grid import Grid
@@ -152,3 +153,22 @@ def test_every_marked_slice_has_its_axes():
         height = abs(mask.grid.to_lps_mm((axes.long.slice_index, 0, 0))[2] - 40.0)
         middle = abs(height - 3.0 * (mask.grid.shape[0] - 1) / 2)
         assert axes.long.length_mm == pytest.approx(2 * np.sqrt(81 - middle**2), abs=0.9)
+
+
+def test_a_tall_thing_meshed_slab_by_slab_has_the_surface_of_the_whole():
+    shape = (150, 20, 22)
+    places = np.indices(shape).astype(float)
+    radius = 6 + 2 * np.sin(places[0] / 9)
+    across = (places[1] - 9.5) ** 2 + (places[2] - 10.5) ** 2
+    voxels = (across <= radius**2) & (places[0] > 2) & (places[0] < 146)
+    tall = Mask(voxels=voxels, grid=Grid(affine=np.diag([1.5, 1.0, 1.0, 1.0]), shape=shape))
+    vertices, faces, _, _ = marching_cubes(np.pad(voxels, 1).astype(np.float32), 0.5)
+    corners = (vertices * (1.5, 1.0, 1.0))[faces]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    made = mesh(tall)
+    assert made.area_mm2 == pytest.approx(np.linalg.norm(normals, axis=1).sum() / 2, rel=1e-6)
+    assert made.volume_mm3 == pytest.approx(volume_of_mesh(corners), rel=1e-6)
+
+
+def volume_of_mesh(corners):
+    return abs((corners[:, 0] * np.cross(corners[:, 1], corners[:, 2])).sum() / 6)
