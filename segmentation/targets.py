@@ -6,7 +6,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 
 from domain.errors import PromptError
 from domain.grid import Grid
@@ -77,19 +76,18 @@ class Target:
 
         A key speaks for the slices as far as its box is wide: between two keys the centre is
         their mean by inverse squared distance in units of their size, beyond the outer ones that of
-        the outermost. The squares of the sides, which an ellipsoid's quadratic profile is made of,
-        run monotonously through the keys to nothing at the ends of the range: a small box drawn
-        near an end then says little about the slices far from it.
+        the outermost. Squares of the sides run straight against the squared distance from the
+        largest box, as those of an ellipsoid do, through the keys to nothing at the ends of the
+        range: a small box drawn near an end then says little about the slices far from it.
         """
         keys = self.key_slices
         if index in self.keys:
             return self.keys[index]
         if len(keys) == 1:
             return self.keys[keys[0]].scaled(max(self.profile(index), _LEAST_PROFILE))
-        boxes = [self.keys[key] for key in keys]
         row, column = self._centre(index)
-        high = self._side(index, [box.rows for box in boxes])
-        wide = self._side(index, [box.columns for box in boxes])
+        high = self._side(index, {key: box.rows for key, box in self.keys.items()})
+        wide = self._side(index, {key: box.columns for key, box in self.keys.items()})
         return SliceBox(
             row_start=row - high / 2,
             row_stop=row + high / 2,
@@ -106,14 +104,18 @@ class Target:
         row, column = np.average([box.centre for box in boxes.values()], axis=0, weights=weights)
         return float(row), float(column)
 
-    def _side(self, index: int, sides: list[float]) -> float:
+    def _side(self, index: int, sides: dict[int, float]) -> float:
         """Return the expected side in pixels, given those of the key boxes."""
-        keys = self.key_slices
-        places = [self.start - 0.5, *keys, self.stop - 0.5]
-        squares = [0.0, *(side**2 for side in sides), 0.0]
-        side = math.sqrt(max(0.0, float(PchipInterpolator(places, squares)(index))))
-        nearest = int(np.argmin([abs(key - index) for key in keys]))
-        return max(side, _LEAST_PROFILE * sides[nearest])
+        main = self.main_key
+        if index < main:
+            ends = {key: sides[key] for key in sides if key <= main} | {self.start - 0.5: 0.0}
+        else:
+            ends = {key: sides[key] for key in sides if key >= main} | {self.stop - 0.5: 0.0}
+        places = sorted(ends, key=lambda place: abs(place - main))
+        squares = [ends[place] ** 2 for place in places]
+        square = np.interp((index - main) ** 2, [(place - main) ** 2 for place in places], squares)
+        nearest = min(sides, key=lambda key: abs(key - index))
+        return max(math.sqrt(float(square)), _LEAST_PROFILE * sides[nearest])
 
     def outer_box(self) -> SliceBox:
         """Return the box round all key boxes."""
