@@ -91,7 +91,7 @@ def test_a_second_box_cut_from_the_same_ellipsoid_leaves_the_other_slices_as_the
 
     target = target_of(Prompt(boxes=(box(10), box(17)), slice_range=(2, 19)), GRID)
     for index in range(10, 18):
-        assert target.expected_box(index).rows == pytest.approx(side(index), rel=0.03)
+        assert target.expected_box(index).rows == pytest.approx(side(index), rel=0.06)
 
 
 def test_beyond_the_keys_the_box_shrinks_to_the_end_of_the_range():
