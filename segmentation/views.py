@@ -47,6 +47,12 @@ class SeriesView:
         self, index: int, hints: Iterable[SliceHint], crop: tuple[slice, slice]
     ) -> NDArray[np.float32]:
         """Return the network's mean opinion (rows, columns) on hints in the slice's pixels."""
+        return np.asarray(self.each_logits(index, hints, crop).mean(axis=0), dtype=np.float32)
+
+    def each_logits(
+        self, index: int, hints: Iterable[SliceHint], crop: tuple[slice, slice]
+    ) -> NDArray[np.float32]:
+        """Return the network's opinion (hints, rows, columns) on each hint, in one decoding."""
         rows, columns = crop
         embedding = self.cache.get(
             self._key(index, crop),
@@ -54,9 +60,9 @@ class SeriesView:
         )
         shape = embedding.image_shape
         moved = [_moved(hint, rows.start, columns.start, shape) for hint in hints]
-        opinion = np.full(self.shape, _FAR_OUTSIDE, dtype=np.float32)
-        opinion[rows, columns] = self.network.decode(embedding, moved).mean(axis=0)
-        return opinion
+        opinions = np.full((len(moved), *self.shape), _FAR_OUTSIDE, dtype=np.float32)
+        opinions[:, rows, columns] = self.network.decode(embedding, moved)
+        return opinions
 
     def _key(self, index: int, crop: tuple[slice, slice]) -> Hashable:
         """Return what tells this image from every other: instances are unique, phantoms are not."""
