@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from copilot.analysis import Analysis, Marked
+from copilot.doubt import printed_confidence
 from domain.candidate import Candidate
 from domain.codes import (
     AREA,
@@ -146,6 +147,7 @@ def _mask(marked: Marked) -> dict[str, Any]:
         "is_proposal": segment.is_proposal,
         "score": segment.score,
         "slice_profile": list(segment.slice_profile),
+        "confidence": printed_confidence(segment.confidence),
         "statistics": [
             {"name": each.name, "value": each.value, "unit": each.unit.value}
             for each in finding.statistics

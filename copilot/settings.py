@@ -77,10 +77,11 @@ class SpeechSettings(_Table):
 
 
 class SegmentationSettings(_Table):
-    """The engine used when a command names none."""
+    """The engine used when a command names none, and what it may spend."""
 
     engine: str
     threads: Annotated[int, Field(ge=1)]
+    check_windows: bool = False
 
 
 class ObjectSettings(_Table):

@@ -91,6 +91,7 @@ class House:
             models_folder=self.settings.storage.models,
             concepts=self.concepts,
             threads=self.settings.segmentation.threads,
+            checks_windows=self.settings.segmentation.check_windows,
         )
         factories: dict[str, Callable[[EngineContext], Segmenter]] = {
             found.name: found.load() for found in entry_points(group=ENGINE_ENTRY_POINTS)

@@ -62,11 +62,14 @@ class EngineContext:
         Where ``radcopilot models install`` puts weights, one folder a model.
     threads
         How many CPU threads one engine may use.
+    checks_windows
+        Whether outlines on CT are tried in other windows too: seconds a mask, for one more signal.
     """
 
     models_folder: Path
     concepts: ConceptTable
     threads: int = 2
+    checks_windows: bool = False
 
 
 class Session(Protocol):

@@ -60,11 +60,12 @@ class Confidence:
     Attributes
     ----------
     main_slice
-        Where the signals were taken.
+        Where the signals were taken; None where they are of the whole mask.
     agreement
         With an outline by a second method that knows the hint and the image alone, or a rule's.
     jitter_stability
-        Among the outlines of the hint as it is and moved by up to 10 % of its size.
+        Among the outlines of the hint as it is and moved by up to 10 % of its size; None where
+        nobody drew a box or clicked.
     window_stability
         Among the outlines in four other windows; None where it was not asked for.
     weak_slices
@@ -73,7 +74,7 @@ class Confidence:
         Measured on cases with signals like these; None where too few were.
     """
 
-    main_slice: int
+    main_slice: int | None
     agreement: float | None = None
     jitter_stability: float | None = None
     window_stability: float | None = None

@@ -26,7 +26,6 @@ from segmentation.fusion import (
     connected_to,
     fused,
     place_log_odds,
-    shape_log_odds,
 )
 from segmentation.slices import SliceBox, SliceHint
 from segmentation.targets import Target, box_of, ellipse
@@ -143,6 +142,7 @@ def grey_outline(image: Image, box: SliceBox) -> Outline:
 
     The ellipse in the box teaches the grey levels; what looks like it, hangs together with the
     middle and stays near the box teaches them once more (GrabCut without the cut, Rother 2004).
+    Holes stay: what noise lets through in grains must not become a disc.
     """
     away = ellipse((image.shape[0], image.shape[1]), box)
     core = np.asarray(away <= _CORE, dtype=np.bool_)
@@ -150,10 +150,10 @@ def grey_outline(image: Image, box: SliceBox) -> Outline:
     for _ in range(_LEARNING):
         odds = GreyLevels(image, inside).log_odds(image)
         alike = (odds > 0) & (away <= _BEYOND)
-        inside = ndimage.binary_fill_holes(connected_to(alike, core))
+        inside = connected_to(np.asarray(alike, dtype=np.bool_), core)
         if not inside.any():
             break
-    return np.asarray(inside, dtype=np.bool_)
+    return inside
 
 
 def support(grey: GreyLevels, image: Image, inside: Outline) -> float:
@@ -163,8 +163,8 @@ def support(grey: GreyLevels, image: Image, inside: Outline) -> float:
     mask = inside[region]
     margin = max(1, round(_MARGIN * (box.rows + box.columns)))
     near = ndimage.binary_dilation(mask, iterations=margin)
-    alike = connected_to(near & (grey.log_odds(image[region]) > 0), mask)
-    return dice(np.asarray(ndimage.binary_fill_holes(alike), dtype=np.bool_), mask)
+    alike = connected_to(np.asarray(near & (grey.log_odds(image[region]) > 0)), mask)
+    return dice(alike, mask)
 
 
 def cleared(inside: Outline, target: Target, index: int) -> Outline:
@@ -186,39 +186,41 @@ class NetworkTrial:
 
     view: SeriesView
     target: Target
+    boxes: tuple[SliceBox, ...]
     logits: NDArray[np.float32]
 
     @classmethod
     def of(cls, view: SeriesView, target: Target) -> Self:
-        """Ask the network."""
-        boxes = jittered_boxes(target.keys[target.main_key])
-        return cls(view=view, target=target, logits=_logits(view, target, boxes))
+        """Ask the network; an earlier mask is no hint that another hand would give otherwise."""
+        main = target.main_key
+        boxes = () if main in target.shapes else jittered_boxes(target.keys[main])
+        logits = _logits(view, target, boxes) if boxes else np.zeros((0, *view.shape), np.float32)
+        return cls(view=view, target=target, boxes=boxes, logits=logits)
 
     def confidence(self, voxels: NDArray[np.bool_], *, is_drawn: bool) -> Confidence:
         """Return the signals of the mask (slices, rows, columns) that was made of the target."""
         main = self.target.main_key
-        box = self.target.keys[main]
         rivals: list[Outline] = []
         if voxels[main].any():
-            boxes = jittered_boxes(box)
-            rivals = _outlines(self.view, self.target, boxes, self.logits, voxels[main])
+            rivals = _outlines(self.view, self.target, self.boxes, self.logits, voxels[main])
         return Looked(
             voxels=voxels,
             main=main,
-            box=box,
+            box=self.target.keys[main],
             image=self.view.image,
             rivals=rivals,
-            is_drawn=is_drawn and main not in self.target.shapes,
+            is_drawn=is_drawn,
         ).confidence()
 
 
 def window_stability(view: SeriesView, target: Target, voxels: NDArray[np.bool_]) -> float | None:
-    """Return how far the main slice's outline holds in four other windows; None off CT.
+    """Return how far a boxed main slice's outline holds in four other windows; None off CT.
 
     The network looks at the slice four times more, over a second of CPU each: only for who asks.
     """
     main = target.main_key
-    if view.volume.modality != "CT" or view.volume.is_colour or not voxels[main].any():
+    is_ct = view.volume.modality == "CT" and not view.volume.is_colour
+    if not is_ct or main in target.shapes or not voxels[main].any():
         return None
     boxes = (target.keys[main],)
     rivals: list[Outline] = []
@@ -256,18 +258,14 @@ def _outlines(
     near = cut_out(target.keys[main].scaled(_NEIGHBOURHOOD), view.shape)
     grey = GreyLevels(image[near], inside[near])
     region = cut_out(target.outer_box().scaled(_REGION), view.shape)
-    shape, points = target.shapes.get(main), target.points.get(main, ())
+    points = target.points.get(main, ())
     found = []
     for box, opinion in zip(boxes, logits, strict=True):
-        if shape is None:
-            place = place_log_odds(view.shape, box, is_drawn=True)
-        else:
-            place = shape_log_odds(shape, box)
+        place = place_log_odds(view.shape, box, is_drawn=True)
         total = fused(opinion[region], place[region], grey.log_odds(image[region]))
         seed = np.asarray(place_log_odds(view.shape, box)[region] > 0, dtype=np.bool_)
-        if shape is None:
-            seen = box.shifted(-region[0].start, -region[1].start)
-            total += np.float32(fitting_bias(total, seen, seed, DRAWN))
+        seen = box.shifted(-region[0].start, -region[1].start)
+        total += np.float32(fitting_bias(total, seen, seed, DRAWN))
         if points:
             total += click_log_odds(view.shape, points, box)[region]
         whole = np.zeros(view.shape, dtype=np.bool_)

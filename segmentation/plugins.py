@@ -34,7 +34,7 @@ def default(context: EngineContext) -> Segmenter:
     """
     network = LiteMedSam(context.models_folder / MODEL_FOLDER, context.threads)
     concepts = context.concepts
-    boxed = SlicewiseSegmenter(network, concepts)
+    boxed = SlicewiseSegmenter(network, concepts, checks_windows=context.checks_windows)
     organs = {
         ROUTE_LIVER: finders.liver,
         ROUTE_SPLEEN: finders.spleen,
