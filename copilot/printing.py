@@ -1,6 +1,6 @@
 """Results as plain JSON values: what ``--json`` prints and the web API returns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from domain.codes import (
     VOLUME,
 )
 from domain.command import as_json
-from domain.measurement import Finding, Measurement
+from domain.measurement import Finding, Measurement, Statistic
 from domain.segment import Provenance
 
 _NAMES: Final = {
@@ -88,6 +88,13 @@ def printed_measurements(finding: Finding) -> list[dict[str, Any]]:
     return [printed_measurement(measurement, number) for measurement in finding.measurements]
 
 
+def printed_statistics(statistics: Sequence[Statistic]) -> list[dict[str, Any]]:
+    """Return the numbers without codes."""
+    return [
+        {"name": each.name, "value": each.value, "unit": each.unit.value} for each in statistics
+    ]
+
+
 def printed_analysis(
     analysis: Analysis, files: Mapping[str, Path], text: str | None = None
 ) -> dict[str, Any]:
@@ -148,10 +155,7 @@ def _mask(marked: Marked) -> dict[str, Any]:
         "score": segment.score,
         "slice_profile": list(segment.slice_profile),
         "confidence": printed_confidence(segment.confidence),
-        "statistics": [
-            {"name": each.name, "value": each.value, "unit": each.unit.value}
-            for each in finding.statistics
-        ],
+        "statistics": printed_statistics(finding.statistics),
         "not_measured": list(finding.absent),
         "warnings": list(finding.warnings),
         "made_by": _made_by(segment.provenance),
