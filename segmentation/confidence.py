@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from domain.concepts import Window
 from domain.segment import Confidence
-from segmentation.calibration import expected_of
+from segmentation.calibration import MODALITIES, expected_of
 from segmentation.fitting import DRAWN, fitting_bias
 from segmentation.fusion import (
     GreyLevels,
@@ -84,7 +84,8 @@ class Looked:
     rivals
         Outlines (rows, columns) of the main slice from the hint moved.
     is_drawn
-        Whether a person drew the box: calibration is for such.
+        Whether a person drew the box, on a modality that was calibrated: only then is something
+        expected.
     """
 
     voxels: NDArray[np.bool_]
@@ -209,7 +210,7 @@ class NetworkTrial:
             box=self.target.keys[main],
             image=self.view.image,
             rivals=rivals,
-            is_drawn=is_drawn,
+            is_drawn=is_drawn and self.view.volume.modality in MODALITIES,
         ).confidence()
 
 

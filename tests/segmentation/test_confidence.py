@@ -12,6 +12,8 @@ from domain.segment import Confidence
 from domain.volume import Mask, Volume
 from segmentation.confidence import JITTERS, dice, grey_outline, jittered_boxes, stability
 from segmentation.half_maximum import HalfMaximumSegmenter
+from segmentation.organs.growing import Found
+from segmentation.organs.segmenter import FoundOrganSegmenter
 from segmentation.slices import EmbeddingCache, SliceBox
 from segmentation.slicewise import SlicewiseSegmenter
 from tests.contracts.segmenters import (
@@ -276,6 +278,35 @@ def test_the_second_method_reads_grey_levels_whatever_their_scale_and_sign(gain,
     if np.ptp(grey) < 255 / 8:
         return
     assert dice(grey_outline(grey, box), truth.voxels[10]) > 0.9
+
+
+def _dense(anatomy, side):
+    near = (anatomy.front_mm > 40) & (anatomy.front_mm < 90)
+    near &= (anatomy.left_mm > 40) & (anatomy.left_mm < 90)
+    near[:9] = near[14:] = False
+    return {None: Found(voxels=near & (anatomy.values > -400), level_hu=40.0)}
+
+
+def test_an_organ_by_name_is_weak_on_the_slices_as_they_are_stored():
+    plain = chest()
+    voxels = np.array(plain.voxels)
+    voxels[:, 66:80, 58:70] = 400.0
+    voxels[12:14][voxels[12:14] == 40.0] = -350.0
+    boxed = SlicewiseSegmenter(FollowingNetwork(), small_table())
+    engine = FoundOrganSegmenter("solid-lung-lesion", small_table(), _dense, boxed)
+    weak = []
+    for stored, flip in ((voxels, False), (voxels[::-1].copy(), True)):
+        grid = plain.grid.turned((0, 1, 2), (flip, False, False))
+        volume = Volume(voxels=stored, grid=grid, modality="CT")
+        with engine.open(volume) as session:
+            (segment,) = session.segment([Prompt(concept="lung lesion")], no_progress)
+        assert segment.confidence.main_slice is None
+        assert segment.confidence.jitter_stability is None
+        assert segment.confidence.agreement > 0.5
+        weak.append(segment.confidence.weak_slices)
+    assert 12 in weak[0]
+    assert 11 not in weak[0]
+    assert weak[1] == tuple(23 - index for index in reversed(weak[0]))
 
 
 def test_a_signal_beyond_its_range_is_refused():
