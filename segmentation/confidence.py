@@ -13,8 +13,8 @@ from itertools import combinations
 from typing import Final, Self
 
 import numpy as np
+from edt import edt
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from domain.concepts import Window
 from domain.segment import Confidence
@@ -162,8 +162,8 @@ def support(grey: GreyLevels, image: Image, inside: Outline) -> float:
     box = box_of(inside)
     region = cut_out(box.scaled(_REGION), (inside.shape[0], inside.shape[1]))
     mask = inside[region]
-    margin = max(1, round(_MARGIN * (box.rows + box.columns)))
-    near = ndimage.binary_dilation(mask, iterations=margin)
+    margin_px = max(1.0, _MARGIN * (box.rows + box.columns))
+    near = edt(np.ascontiguousarray(~mask), black_border=False, parallel=1) <= margin_px
     alike = connected_to(np.asarray(near & (grey.log_odds(image[region]) > 0)), mask)
     return dice(alike, mask)
 
