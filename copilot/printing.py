@@ -1,10 +1,11 @@
 """Results as plain JSON values: what ``--json`` prints and the web API returns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from copilot.analysis import Analysis, Marked
+from copilot.doubt import printed_confidence
 from domain.candidate import Candidate
 from domain.codes import (
     AREA,
@@ -24,7 +25,7 @@ from domain.codes import (
     VOLUME,
 )
 from domain.command import as_json
-from domain.measurement import Finding, Measurement
+from domain.measurement import Finding, Measurement, Statistic
 from domain.segment import Provenance
 
 _NAMES: Final = {
@@ -87,6 +88,13 @@ def printed_measurements(finding: Finding) -> list[dict[str, Any]]:
     return [printed_measurement(measurement, number) for measurement in finding.measurements]
 
 
+def printed_statistics(statistics: Sequence[Statistic]) -> list[dict[str, Any]]:
+    """Return the numbers without codes."""
+    return [
+        {"name": each.name, "value": each.value, "unit": each.unit.value} for each in statistics
+    ]
+
+
 def printed_analysis(
     analysis: Analysis, files: Mapping[str, Path], text: str | None = None
 ) -> dict[str, Any]:
@@ -146,10 +154,8 @@ def _mask(marked: Marked) -> dict[str, Any]:
         "is_proposal": segment.is_proposal,
         "score": segment.score,
         "slice_profile": list(segment.slice_profile),
-        "statistics": [
-            {"name": each.name, "value": each.value, "unit": each.unit.value}
-            for each in finding.statistics
-        ],
+        "confidence": printed_confidence(segment.confidence),
+        "statistics": printed_statistics(finding.statistics),
         "not_measured": list(finding.absent),
         "warnings": list(finding.warnings),
         "made_by": _made_by(segment.provenance),

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from copilot.doubt import doubts
 from domain.concepts import ConceptTable
 from domain.prompt import Prompt
 from domain.segment import Segment
@@ -18,7 +19,7 @@ _MIDDLE_MM: Final = 20.0
 
 
 class RuleReviewer:
-    """The ``Reviewer`` port: side, size by the concept table, and ends of the series."""
+    """The ``Reviewer`` port: side, size by the concept table, ends of the series, signals."""
 
     def __init__(self, concepts: ConceptTable) -> None:
         self._concepts = concepts
@@ -26,7 +27,8 @@ class RuleReviewer:
     def review(self, volume: Volume, prompt: Prompt, segment: Segment) -> tuple[str, ...]:
         """Return warnings to be shown with the mask."""
         said = (side_contradiction(volume, prompt, segment), self._size(segment), cut_off(segment))
-        return tuple(warning for warning in said if warning is not None)
+        signals = () if segment.confidence is None else doubts(segment.confidence)
+        return (*(warning for warning in said if warning is not None), *signals)
 
     def reviewed(self, volume: Volume, prompt: Prompt, segment: Segment) -> Segment:
         """Return the segment with the warnings of ``review``; a contradicted side is taken off."""

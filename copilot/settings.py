@@ -84,6 +84,7 @@ class SegmentationSettings(_Table):
     look_ahead: bool
     memory_mb: Annotated[int, Field(ge=16)]
     disk_mb: Annotated[int, Field(ge=0)]
+    check_windows: bool
 
 
 class ObjectSettings(_Table):

@@ -98,6 +98,7 @@ class House:
             memory_bytes=settings.memory_mb * _MIB,
             seen_folder=self.settings.storage.root / "seen" if settings.disk_mb else None,
             seen_bytes=settings.disk_mb * _MIB,
+            checks_windows=settings.check_windows,
         )
         factories: dict[str, Callable[[EngineContext], Segmenter]] = {
             found.name: found.load() for found in entry_points(group=ENGINE_ENTRY_POINTS)

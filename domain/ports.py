@@ -68,6 +68,8 @@ class EngineContext:
         Where it may keep what it saw ahead of time; None keeps nothing on disk.
     seen_bytes
         Room there.
+    checks_windows
+        Whether outlines on CT are tried in other windows too: seconds a mask, for one more signal.
     """
 
     models_folder: Path
@@ -76,6 +78,7 @@ class EngineContext:
     memory_bytes: int = 2**28
     seen_folder: Path | None = None
     seen_bytes: int = 2**32
+    checks_windows: bool = False
 
 
 class Session(Protocol):

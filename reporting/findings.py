@@ -8,7 +8,7 @@ from domain.codes import LESION, SUV_BODY_WEIGHT
 from domain.command import Measure
 from domain.concepts import Concept
 from domain.errors import CannotDoError, UncalibratedError
-from domain.measurement import Evidence, Finding, Measurement
+from domain.measurement import Evidence, Finding, Measurement, Statistic
 from domain.segment import Segment
 from domain.uids import InstanceUID
 from domain.volume import Mask, Volume
@@ -25,6 +25,24 @@ class Tracking:
     tracking_id: str
     tracking_uid: InstanceUID
     segment_number: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """What could be measured of a mask, what not, and of that what a reader must know.
+
+    Attributes
+    ----------
+    absent
+        What was not measured, each with its reason.
+    warnings
+        Those reasons that are no detail.
+    """
+
+    measurements: tuple[Measurement, ...]
+    statistics: tuple[Statistic, ...] = ()
+    absent: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def measured(
@@ -46,16 +64,7 @@ def measured(
         If the segment is empty.
     """
     key_slice = largest_slice(segment.mask)
-    measurements: list[Measurement] = []
-    warnings, absent = list(segment.warnings), []
-    for name, measure, make in _makers(image, segment.mask):
-        try:
-            measurements.extend(make())
-        except (UncalibratedError, CannotDoError) as error:
-            absent.append(f"no {name}: {error}")
-            if measure in asked or _is_grave(measure, image):
-                warnings.append(absent[-1])
-    statistics = percentiles(image, segment.mask) if density_is_known(image) else ()
+    numbers = numbers_of(image, segment.mask, asked)
     frame = image.source.frames[key_slice] if image.source else None
     return Finding(
         tracking_id=tracking.tracking_id,
@@ -64,7 +73,7 @@ def measured(
         code=concept.code if concept else LESION,
         site=concept.site if concept else None,
         side=segment.side,
-        measurements=tuple(measurements),
+        measurements=numbers.measurements,
         evidence=Evidence(
             segment_number=tracking.segment_number,
             key_slice_index=key_slice,
@@ -73,9 +82,35 @@ def measured(
         ),
         provenance=segment.provenance,
         is_proposal=segment.is_proposal,
-        warnings=tuple(dict.fromkeys(warnings)),
-        statistics=statistics,
+        warnings=tuple(dict.fromkeys((*segment.warnings, *numbers.warnings))),
+        statistics=numbers.statistics,
+        absent=numbers.absent,
+    )
+
+
+def numbers_of(image: Volume | None, mask: Mask, asked: tuple[Measure, ...] = ()) -> Numbers:
+    """Return every number of a mask that its image allows; without an image its size alone.
+
+    Raises
+    ------
+    EmptyMaskError
+        If the mask has no voxel.
+    """
+    measurements: list[Measurement] = []
+    warnings, absent = [], []
+    for name, measure, make in _makers(image, mask):
+        try:
+            measurements.extend(make())
+        except (UncalibratedError, CannotDoError) as error:
+            absent.append(f"no {name}: {error}")
+            if measure in asked or _is_grave(measure, image, mask):
+                warnings.append(absent[-1])
+    is_dense = image is not None and density_is_known(image)
+    return Numbers(
+        measurements=tuple(measurements),
+        statistics=percentiles(image, mask) if image is not None and is_dense else (),
         absent=tuple(dict.fromkeys(absent)),
+        warnings=tuple(dict.fromkeys(warnings)),
     )
 
 
@@ -88,7 +123,7 @@ def located(finding: Finding, segmentation: InstanceUID) -> Finding:
 _Made = tuple[str, Measure | None, Callable[[], tuple[Measurement, ...]]]
 
 
-def _makers(image: Volume, mask: Mask) -> Iterator[_Made]:
+def _makers(image: Volume | None, mask: Mask) -> Iterator[_Made]:
     """Yield what is tried: its name, the measure that asks for it, and how it is made."""
 
     @cache
@@ -103,20 +138,22 @@ def _makers(image: Volume, mask: Mask) -> Iterator[_Made]:
     if not is_flat:
         yield "3D diameter", None, lambda: (maximum_3d_diameter(made()),)
         yield "surface", None, lambda: surface(mask, made())
+    if image is None:
+        return
     yield "density", Measure.DENSITY, lambda: density(image, mask)
     if image.unit == SUV_BODY_WEIGHT:
         yield "SUVpeak", None, lambda: (peak(image, mask),)
         yield "metabolic volume", None, lambda: (metabolic_volume(image, mask),)
 
 
-def _is_grave(measure: Measure | None, image: Volume) -> bool:
+def _is_grave(measure: Measure | None, image: Volume | None, mask: Mask) -> bool:
     """Tell whether a reader must know of a gap without having asked."""
     match measure:
         case Measure.DIAMETER:
             return True  # it fails only without a scale
         case Measure.DENSITY:
-            return image.modality == "PT"
+            return image is not None and image.modality == "PT"
         case Measure.VOLUME:
-            return image.grid.shape[0] > 1  # a single image has its area instead
+            return mask.grid.shape[0] > 1  # a single image has its area instead
         case None:
             return False

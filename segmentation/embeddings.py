@@ -21,7 +21,7 @@ from segmentation.slices import Embedding
 
 _MIB: Final = 2**20
 DEFAULT_MEMORY_BYTES: Final = 256 * _MIB
-DEFAULT_ANSWER_BYTES: Final = 64 * _MIB
+DEFAULT_ANSWER_BYTES: Final = 128 * _MIB
 _SUFFIX: Final = ".npz"
 
 Value = TypeVar("Value")
@@ -177,4 +177,4 @@ class EmbeddingCache:
 
 
 Answer = NDArray[np.float16]
-"""Logits (rows, columns) of a crop, at half precision."""
+"""Logits (hints, rows, columns) of a crop, at half precision."""

@@ -7,23 +7,25 @@ grown a little, and freed of thin vessels. From one click alone its extent is re
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from domain.ports import Capabilities, Progress
+from domain.ports import Capabilities, Progress, no_progress
 from domain.prompt import Box, Point, Prompt
-from domain.segment import AlgorithmType, Provenance, Segment
+from domain.segment import AlgorithmType, Confidence, Provenance, Segment
 from domain.volume import Mask, Volume
 from segmentation.answers import CheckedSession
 from segmentation.clicked import SOLID_FROM_HU, SOLID_LIMITS_HU, Outline, outlined
+from segmentation.confidence import Looked, cleared, jittered_boxes
+from segmentation.slices import SliceBox
 from segmentation.slicewise import PROPOSED_BOX, PROPOSED_RANGE
 from segmentation.slicing import slicing_error
-from segmentation.targets import Target, ellipse, target_of
-from segmentation.windows import is_in_lung, lung_level_hu
+from segmentation.targets import Target, box_of, ellipse, target_of
+from segmentation.windows import LUNG_WINDOW, applied, is_in_lung, lung_level_hu
 
 NAME: Final = "half-maximum"
 VERSION: Final = "1.1.0"
@@ -135,6 +137,7 @@ def _answer_to_click(volume: Volume, prompt: Prompt, progress: Progress) -> Segm
         is_proposal=True,
         absent_reason=reason if is_empty else None,
         warnings=() if is_empty else warnings,
+        confidence=None if is_empty else _confidence(volume, voxels, None),
     )
 
 
@@ -188,7 +191,59 @@ def _answer_to_box(volume: Volume, prompt: Prompt, progress: Progress) -> Segmen
         is_proposal=not target.is_range_given,
         absent_reason=f"nothing solid was found in the {words}" if is_empty else None,
         warnings=() if target.is_range_given or is_empty else (PROPOSED_RANGE,),
+        confidence=None if is_empty else _confidence(volume, voxels, target),
     )
+
+
+def _confidence(volume: Volume, voxels: NDArray[np.bool_], target: Target | None) -> Confidence:
+    """Return the signals of a mask: from the box drawn, or from its own for a click."""
+    if target is None:
+        main = int(np.count_nonzero(voxels, axis=(1, 2)).argmax())
+        box = box_of(voxels[main])
+    else:
+        main = target.main_key
+        box = target.keys[main]
+    alone = _alone(volume, main)
+    rivals = []
+    for other in jittered_boxes(box):
+        found = _grown(
+            alone, _flat(other), half_maximum_hu(alone, _whole(other, volume)), no_progress
+        )[0]
+        rivals.append(found if target is None else cleared(found, target, main))
+    return Looked(
+        voxels=voxels,
+        main=main,
+        box=box,
+        image=lambda index: applied(volume.voxels[index], LUNG_WINDOW),
+        rivals=rivals,
+        is_drawn=target is not None,
+    ).confidence()
+
+
+def _alone(volume: Volume, index: int) -> Volume:
+    """Return one slice as a volume of its own."""
+    _, rows, columns = volume.grid.shape
+    affine = volume.grid.affine.copy()
+    affine[:3, 3] = volume.grid.to_lps_mm((index, 0, 0))
+    grid = replace(volume.grid, affine=affine, shape=(1, rows, columns))
+    return replace(volume, voxels=volume.voxels[index : index + 1], grid=grid, source=None)
+
+
+def _flat(box: SliceBox) -> Target:
+    return Target(keys={0: box}, start=0, stop=1, is_range_given=True, points={})
+
+
+def _whole(box: SliceBox, volume: Volume) -> Box:
+    """Return a box in whole pixels inside the slice, on a volume of one slice."""
+    inside = box.clipped((volume.grid.shape[1], volume.grid.shape[2]))
+    rows, columns = (
+        (round(start), max(round(stop), round(start) + 1))
+        for start, stop in (
+            (inside.row_start, inside.row_stop),
+            (inside.column_start, inside.column_stop),
+        )
+    )
+    return Box.on_slice(0, rows, columns)
 
 
 def _area(box: Box) -> int:

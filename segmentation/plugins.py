@@ -35,7 +35,9 @@ def default(context: EngineContext) -> Segmenter:
     """
     network = LiteMedSam(context.models_folder / MODEL_FOLDER, context.threads)
     concepts = context.concepts
-    boxed = SlicewiseSegmenter(network, concepts, _cache(context))
+    boxed = SlicewiseSegmenter(
+        network, concepts, _cache(context), checks_windows=context.checks_windows
+    )
     organs = {
         ROUTE_LIVER: finders.liver,
         ROUTE_SPLEEN: finders.spleen,

@@ -6,16 +6,19 @@ asks the network slice by slice.
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.concepts import ConceptTable, Window
 from domain.ports import Capabilities, Progress
 from domain.prompt import Box, Point, Prompt
-from domain.segment import AlgorithmType, Provenance, Segment
+from domain.segment import AlgorithmType, Confidence, Provenance, Segment
 from domain.volume import Mask, Volume
 from segmentation.answers import CheckedSession
+from segmentation.confidence import NetworkTrial, window_stability
 from segmentation.embeddings import DEFAULT_ANSWER_BYTES, Answer, EmbeddingCache, Recent
 from segmentation.fusion import connected_to
 from segmentation.outlining import outlined
@@ -41,7 +44,10 @@ class SlicewiseSegmenter:
         network: SliceSegmenter,
         concepts: ConceptTable,
         cache: EmbeddingCache | None = None,
+        *,
+        checks_windows: bool = False,
     ) -> None:
+        self._checks_windows = checks_windows
         self._network = network
         self._concepts = concepts
         self._cache = EmbeddingCache() if cache is None else cache
@@ -134,6 +140,7 @@ class SlicewiseSegmenter:
         target = target_of(prompt, volume.grid)
         if not target.is_range_given:
             warnings = (*warnings, PROPOSED_RANGE)
+        trial = NetworkTrial.of(view, target)
         voxels, scores = outlined(view, target, progress)
         if not voxels.any():
             return self._absent(volume, prompt, f"nothing was found inside the {target.in_words()}")
@@ -146,7 +153,16 @@ class SlicewiseSegmenter:
             slice_profile=scores,
             is_proposal=bool(warnings),
             warnings=warnings,
+            confidence=self._confidence(trial, voxels, is_drawn=PROPOSED_BOX not in warnings),
         )
+
+    def _confidence(
+        self, trial: NetworkTrial, voxels: NDArray[np.bool_], *, is_drawn: bool
+    ) -> Confidence:
+        found = trial.confidence(voxels, is_drawn=is_drawn)
+        if not self._checks_windows:
+            return found
+        return replace(found, window_stability=window_stability(trial.view, trial.target, voxels))
 
     def _provenance(self, prompt: str) -> Provenance:
         return Provenance(

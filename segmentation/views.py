@@ -48,7 +48,13 @@ class SeriesView:
     def logits(
         self, index: int, hints: Iterable[SliceHint], crop: tuple[slice, slice]
     ) -> NDArray[np.float32]:
-        """Return the network's mean opinion (rows, columns) on hints in the slice's pixels.
+        """Return the network's mean opinion (rows, columns) on hints in the slice's pixels."""
+        return np.asarray(self.each_logits(index, hints, crop).mean(axis=0), dtype=np.float32)
+
+    def each_logits(
+        self, index: int, hints: Iterable[SliceHint], crop: tuple[slice, slice]
+    ) -> NDArray[np.float32]:
+        """Return the network's opinion (hints, rows, columns) on each hint, in one decoding.
 
         What was asked before with the same hints is not asked again.
         """
@@ -59,11 +65,11 @@ class SeriesView:
         answer = self.answers.get((*key, moved))
         if answer is None:
             embedding = self.cache.get(key, lambda: self.embedded(index, crop))
-            answer = self.network.decode(embedding, moved).mean(axis=0).astype(np.float16)
+            answer = self.network.decode(embedding, moved).astype(np.float16)
             self.answers.put((*key, moved), answer, answer.nbytes)
-        opinion = np.full(self.shape, _FAR_OUTSIDE, dtype=np.float32)
-        opinion[rows, columns] = answer
-        return opinion
+        opinions = np.full((len(moved), *self.shape), _FAR_OUTSIDE, dtype=np.float32)
+        opinions[:, rows, columns] = answer
+        return opinions
 
     def embedded(self, index: int, crop: tuple[slice, slice]) -> Embedding:
         """Return what the network makes of a crop of a slice."""

@@ -1,23 +1,24 @@
 """``radcopilot measure``: the numbers of a SEG, ours or another tool's."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from copilot.cli.console import emit, say
-from copilot.printing import printed_measurement
+from copilot.printing import measurement_name, printed_measurement, printed_statistics
 from dicom_node.files import dicom_files, one_series
 from dicom_node.seg_reader import LoadedSegment, read_segmentation
 from dicom_node.volumes import load_series
-from domain.errors import CannotDoError, EmptyMaskError, UncalibratedError
-from domain.measurement import Measurement
+from domain.command import Measure
+from domain.errors import EmptyMaskError
 from domain.uids import SeriesUID
 from domain.volume import Volume
-from reporting.diameters import diameters
-from reporting.volumetry import density, volume
+from reporting.findings import Numbers, numbers_of
 from reporting.wording import number
+
+_SIZE: Final = (Measure.VOLUME, Measure.DIAMETER)
+_DENSITY: Final = Measure.DENSITY
 
 
 def measure(
@@ -49,30 +50,24 @@ def measure(
 
 
 def _measured(segment: LoadedSegment, image: Volume | None) -> dict[str, Any]:
-    warnings: list[str] = []
-    measurements: list[Measurement] = []
-    makers: tuple[Callable[[], tuple[Measurement, ...]], ...] = (
-        lambda: (volume(segment.mask),),
-        lambda: diameters(segment.mask),
-        lambda: density(image, segment.mask) if image is not None else (),
-    )
-    for make in makers:
-        try:
-            measurements.extend(make())
-        except (UncalibratedError, EmptyMaskError, CannotDoError) as error:
-            warnings.append(str(error))
-    by_name = {m.concept.meaning: m for m in measurements if m.derivation is None}
-    millilitres = by_name.get("Volume")
+    try:
+        numbers = numbers_of(image, segment.mask, _SIZE if image is None else (*_SIZE, _DENSITY))
+    except EmptyMaskError as error:
+        numbers = Numbers(measurements=(), warnings=(str(error),))
+    sizes = {measurement_name(each): each.value for each in numbers.measurements}
     return {
         "segment": segment.number,
         "label": segment.label,
         "code": segment.code.value if segment.code else None,
         "meaning": segment.code.meaning if segment.code else None,
         "voxels": segment.mask.voxel_count,
-        "volume_ml": millilitres.value if millilitres else None,
+        "volume_ml": sizes.get("volume"),
         "spacing_mm": list(segment.mask.grid.spacing_mm),
         "measurements": [
-            printed_measurement(m, segment.number) | {"text": number(m)} for m in measurements
+            printed_measurement(each, segment.number) | {"text": number(each)}
+            for each in numbers.measurements
         ],
-        "warnings": list(dict.fromkeys(warnings)),
+        "statistics": printed_statistics(numbers.statistics),
+        "not_measured": list(numbers.absent),
+        "warnings": list(numbers.warnings),
     }

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from domain.concepts import ConceptTable
 from domain.ports import Capabilities, Progress, Segmenter, Session
 from domain.prompt import Prompt
-from domain.segment import AlgorithmType, Provenance, Segment
+from domain.segment import AlgorithmType, Confidence, Provenance, Segment
 from domain.uids import SeriesUID
 from domain.volume import Mask, SeriesReference, Volume
 from segmentation.answers import CheckedSession
 from segmentation.coarse import depth_mm
+from segmentation.confidence import dice
 from segmentation.organs.anatomy import Anatomy, anatomy_of
 from segmentation.organs.between import filled_between, seen_slices, thinned
 from segmentation.organs.growing import Absent, Found
@@ -162,6 +163,11 @@ class FoundOrganSegmenter:
                 outlined.provenance.weights_sha256, f"{_named(prompt, side)}, by name"
             ),
             score=outlined.score,
+            confidence=Confidence(
+                main_slice=None,
+                agreement=dice(inside, rough > 0),
+                weak_slices=study.stored_slices(outlined.confidence, voxels),
+            ),
             is_proposal=True,
             warnings=(DRAFT, *_cut(inside), *_disagreement(inside, rough > 0)),
         )
@@ -241,6 +247,24 @@ class _Study:
             made[index] = resize(mixed, padded)[:rows, :columns]
         return made
 
+    def stored_slices(
+        self, confidence: Confidence | None, voxels: NDArray[np.bool_]
+    ) -> tuple[int, ...]:
+        """Return the weak ones of the seen slices as the volume's, each with those nearest to it.
+
+        Only those marked in ``voxels``; none where slices are seen across the stored ones.
+        """
+        axes, flips = turn_to_upright(self.volume.grid)
+        if confidence is None or axes[0] != 0:
+            return ()
+        count = self.volume.grid.shape[0]
+        nearest = np.abs(self._seen[:, None] - np.arange(count)).argmin(axis=0)
+        is_weak = np.isin(nearest, confidence.weak_slices)
+        if flips[0]:
+            is_weak = is_weak[::-1]
+        marked = voxels.any(axis=(1, 2))
+        return tuple(int(index) for index in np.flatnonzero(is_weak & marked))
+
     def back(
         self, inside: NDArray[np.bool_], slice_range: tuple[int, int] | None
     ) -> NDArray[np.bool_]:
@@ -292,7 +316,6 @@ def _cut(inside: NDArray[np.bool_]) -> Iterator[str]:
 
 
 def _disagreement(inside: NDArray[np.bool_], rough: NDArray[np.bool_]) -> Iterator[str]:
-    total = np.count_nonzero(inside) + np.count_nonzero(rough)
-    dice = 2 * int(np.count_nonzero(inside & rough)) / max(int(total), 1)
-    if dice < _LEAST_AGREEMENT:
-        yield DISAGREE.format(dice=dice)
+    agreement = dice(inside, rough)
+    if agreement < _LEAST_AGREEMENT:
+        yield DISAGREE.format(dice=agreement)

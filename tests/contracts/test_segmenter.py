@@ -144,6 +144,20 @@ def test_a_supported_prompt_is_answered_on_the_volumes_grid(example, volume):
         assert segment.provenance.prompt
 
 
+def test_signals_speak_of_slices_of_the_mask_and_of_hints_that_were_given(example, volume):
+    for segment in _segments(example, volume, example.supported):
+        told = segment.confidence
+        if told is None:
+            continue
+        marked = set(segment.mask.slice_indices())
+        assert set(told.weak_slices) <= marked
+        assert told.main_slice is None or told.main_slice in marked
+        if example.supported.is_text_only:
+            assert told.jitter_stability is None
+        if not example.supported.boxes:
+            assert told.expected is None
+
+
 def test_a_refusal_is_a_reason_that_says_what_would_help(example, volume):
     reason = example.engine.supports(volume, example.refused)
     assert reason is not None

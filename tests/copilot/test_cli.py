@@ -71,6 +71,12 @@ def test_ask_writes_seg_sr_and_draft_and_prints_one_document(radcopilot, chest, 
     by_name = {each["name"]: each for each in document["measurements"]}
     assert by_name["volume"]["value"] == pytest.approx(found.voxel_count * 2.0 / 1000)
     assert by_name["volume"]["unit"] == "ml"
+    confidence = mask["confidence"]
+    assert confidence["agreement"] > 0.9
+    assert confidence["jitter_stability"] > 0.9
+    assert confidence["window_stability"] is None
+    assert confidence["main_slice"] in range(*mask["slices"])
+    assert confidence["words"]
     assert {"load", "segment", "measure", "write"} <= set(document["timings_s"])
     assert "DRAFT" in (tmp_path / "out" / "draft.md").read_text()
     sr = pydicom.dcmread(tmp_path / "out" / "sr.dcm")
@@ -159,6 +165,46 @@ def test_measure_prints_a_seg_of_another_tool(radcopilot, shared_data):
         assert run.returncode == 0, run.stderr
         [segment] = json.loads(run.stdout)["segments"]
         assert segment["volume_ml"] == pytest.approx(70.3619, abs=1e-3)
+
+
+def test_measure_and_ask_give_the_same_numbers(radcopilot, chest, tmp_path):
+    files, _, options = chest
+    folder = files[0].parent
+    run = radcopilot("ask", folder, "measure this lesion", *options, "--output", "out", "--json")
+    assert run.returncode == 0, run.stderr
+    asked = json.loads(run.stdout)
+    seg = tmp_path / "out" / "seg.dcm"
+    run = radcopilot("measure", seg, "--source", folder, "--json")
+    assert run.returncode == 0, run.stderr
+    [segment] = json.loads(run.stdout)["segments"]
+    shown = [{key: each[key] for key in each if key != "text"} for each in segment["measurements"]]
+    assert shown == asked["measurements"]
+    [mask] = asked["masks"]
+    assert segment["statistics"] == mask["statistics"]
+    assert segment["not_measured"] == mask["not_measured"]
+    by_name = {each["name"]: each for each in shown}
+    assert {"volume", "maximum_3d_diameter", "surface_area", "sphericity"} <= set(by_name)
+    assert by_name["volume"]["uncertainty_95"] > 0
+    run = radcopilot("measure", seg, "--json")
+    [alone] = json.loads(run.stdout)["segments"]
+    names = {each["name"] for each in alone["measurements"]}
+    assert names == {name for name in by_name if "attenuation" not in name}
+
+
+def test_measure_gives_one_marked_slice_an_area_and_says_why_no_volume(radcopilot, chest, tmp_path):
+    files, _, options = chest
+    folder = files[0].parent
+    one = options[1].split(",", 1)
+    flat = ("--box", options[1], "--slices", f"{one[0]}:{int(one[0]) + 1}")
+    run = radcopilot("ask", folder, "measure this lesion", *flat, "--output", "out", "--json")
+    assert run.returncode == 0, run.stderr
+    run = radcopilot("measure", tmp_path / "out" / "seg.dcm", "--source", folder, "--json")
+    [segment] = json.loads(run.stdout)["segments"]
+    names = {each["name"] for each in segment["measurements"]}
+    assert "area" in names
+    assert "volume" not in names
+    assert segment["volume_ml"] is None
+    assert any("no volume" in warning for warning in segment["warnings"])
 
 
 def test_measuring_without_a_selection_says_what_to_do(radcopilot, chest):
