@@ -1,5 +1,6 @@
 """Grey levels a network sees: the window table."""
 
+import math
 from typing import Final
 
 import numpy as np
@@ -72,13 +73,27 @@ def is_lung(volume: Volume, box: Box) -> bool:
     """Tell whether what a box on a CT fits tightly round is a piece of aerated lung."""
     if volume.modality != "CT" or volume.is_colour:
         return False
-    inside = _lung_like(_middle_slice(volume, box))[
-        box.row_start : box.row_stop, box.column_start : box.column_stop
-    ]
+    rows = slice(box.row_start, box.row_stop)
+    columns = slice(box.column_start, box.column_stop)
+    return lung_piece(_middle_slice(volume, box), rows, columns) is not None
+
+
+def lung_piece(image: NDArray[np.float32], rows: slice, columns: slice) -> NDArray[np.bool_] | None:
+    """Return the piece of aerated lung that a box on a slice (rows, columns) in HU fits round.
+
+    None where no piece, cut off at the box, is about as high and wide as the box is.
+    """
+    inside = _lung_like(image)[rows, columns]
     labels, count = ndimage.label(inside)
+    if not count:
+        return None
     spans = ndimage.find_objects(labels)
-    sides = [tuple(each.stop - each.start for each in span) for span in spans if span is not None]
-    return bool(count) and max(rows * columns for rows, columns in sides) >= _FITS * inside.size
+    areas = [math.prod(part.stop - part.start for part in span) for span in spans]
+    if max(areas) < _FITS * inside.size:
+        return None
+    piece = np.zeros(image.shape, dtype=np.bool_)
+    piece[rows, columns] = labels == int(np.argmax(areas)) + 1
+    return piece
 
 
 def shows_lung(volume: Volume, index: int) -> bool:
