@@ -22,7 +22,7 @@ from segmentation.answers import CheckedSession
 from segmentation.clicked import SOLID_FROM_HU, SOLID_LIMITS_HU, Outline, outlined
 from segmentation.slicewise import PROPOSED_BOX, PROPOSED_RANGE
 from segmentation.slicing import slicing_error
-from segmentation.targets import Target, ellipse, target_of
+from segmentation.targets import Target, ellipse, pointed_boxes, target_of
 from segmentation.windows import is_in_lung, lung_level_hu
 
 NAME: Final = "half-maximum"
@@ -43,17 +43,19 @@ class HalfMaximumSegmenter:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Boxes and clicks on CT, without weights."""
+        """Boxes, lines and clicks on CT, without weights."""
         return Capabilities(
             name=NAME,
             version=VERSION,
-            prompts=frozenset({"box", "point"}),
+            prompts=frozenset({"box", "point", "line"}),
             modalities=frozenset({"CT"}),
         )
 
     def supports(self, volume: Volume, prompt: Prompt) -> str | None:
-        """Return None for a box or one click on a solid lesion with lung round it on CT."""
-        boxes = [box for box in prompt.boxes if box.positive]
+        """Return None for a box, line or click on a solid lesion with lung round it on CT."""
+        if prompt.scribbles:
+            return "the half-maximum rule takes no scribble: use the default engine"
+        boxes = pointed_boxes(prompt, volume.grid)
         if volume.modality != "CT" or volume.is_colour:
             return (
                 f"the half-maximum rule is for CT, this series is {volume.modality}: "
@@ -105,7 +107,7 @@ def _only_click(prompt: Prompt) -> Point | None:
 
 
 def _answer(volume: Volume, prompt: Prompt, progress: Progress) -> Iterator[Segment]:
-    if any(box.positive for box in prompt.boxes):
+    if prompt.lines or any(box.positive for box in prompt.boxes):
         yield _answer_to_box(volume, prompt, progress)
     else:
         yield _answer_to_click(volume, prompt, progress)
@@ -169,8 +171,8 @@ def _answer_to_box(volume: Volume, prompt: Prompt, progress: Progress) -> Segmen
     target = target_of(prompt, volume.grid)
     box = next(
         each
-        for each in sorted(prompt.boxes, key=_area, reverse=True)
-        if each.positive and is_in_lung(volume, each)
+        for each in sorted(pointed_boxes(prompt, volume.grid), key=_area, reverse=True)
+        if is_in_lung(volume, each)
     )
     progress(0.1, "finding the half-maximum")
     threshold_hu = half_maximum_hu(volume, box)
@@ -239,7 +241,7 @@ def _allowed(target: Target, volume: Volume) -> _Allowed:
         if not first <= index <= last:
             key = target.keys[first if index < first else last]
             box = key.scaled(max(target.profile(index), _LEAST_PROFILE))
-        distance = ellipse((shape[1], shape[2]), box)
+        distance = ellipse((shape[1], shape[2]), box, target.expected_tilt(index))
         growth = _GROWTH + 2 * _MARGIN_PX / max(min(box.rows, box.columns), 1.0)
         region[index] = distance <= growth
         if index in target.keys:
