@@ -18,7 +18,7 @@ from domain.ports import Capabilities, Progress
 from domain.prompt import Box, Point, Prompt
 from domain.segment import AlgorithmType, Provenance, Segment
 from domain.volume import Mask, Volume
-from segmentation.answers import CheckedSession
+from segmentation.answers import CheckedSession, not_taken
 from segmentation.clicked import SOLID_FROM_HU, SOLID_LIMITS_HU, Outline, outlined
 from segmentation.slicewise import PROPOSED_BOX, PROPOSED_RANGE
 from segmentation.slicing import slicing_error
@@ -53,14 +53,15 @@ class HalfMaximumSegmenter:
 
     def supports(self, volume: Volume, prompt: Prompt) -> str | None:
         """Return None for a box, line or click on a solid lesion with lung round it on CT."""
-        if prompt.scribbles:
-            return "the half-maximum rule takes no scribble: use the default engine"
-        boxes = pointed_boxes(prompt, volume.grid)
+        unknown = not_taken("the half-maximum rule", self.capabilities.prompts, prompt)
         if volume.modality != "CT" or volume.is_colour:
-            return (
+            unknown = (
                 f"the half-maximum rule is for CT, this series is {volume.modality}: "
                 "use the default engine"
             )
+        if unknown is not None:
+            return unknown
+        boxes = pointed_boxes(prompt, volume.grid)
         if not boxes:
             click = _only_click(prompt)
             if click is None:

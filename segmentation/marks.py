@@ -1,20 +1,21 @@
 """From clicks and scribbles alone to boxes: what a network finds round the marks on their slice."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domain.grid import Grid
-from domain.prompt import Box, Point, Prompt
+from domain.prompt import Box, Point, Prompt, Scribble
 from segmentation.fusion import connected_to
 from segmentation.slices import SliceBox, SliceHint, SlicePoint
 from segmentation.strokes import painted, points_along
-from segmentation.targets import box_of, round_all, whole_box
+from segmentation.targets import box_of, whole_box
 from segmentation.views import SeriesView
 
-_REACH_MM = 10.0
-_LARGEST_SHARE = 0.25
+_REACH_MM: Final = 10.0
+_LARGEST_SHARE: Final = 0.25
 
 
 def boxes_at_marks(view: SeriesView, prompt: Prompt) -> tuple[Box, ...]:
@@ -30,11 +31,12 @@ def boxes_at_marks(view: SeriesView, prompt: Prompt) -> tuple[Box, ...]:
 
 
 def _box_on_slice(view: SeriesView, prompt: Prompt, index: int) -> Box | None:
+    points = tuple(each for each in prompt.points if each.slice_index == index)
     scribbles = tuple(each for each in prompt.scribbles if each.slice_index == index)
-    points = tuple(_slice_point(each) for each in prompt.points if each.slice_index == index)
-    seed = _seed(view.shape, points, prompt, index)
+    seed = _under(view.shape, points, scribbles)
+    told = tuple(_slice_point(each) for each in points)
     whole = (slice(0, view.shape[0]), slice(0, view.shape[1]))
-    hint = SliceHint(points=(*points, *points_along(scribbles)))
+    hint = SliceHint(points=(*told, *points_along(scribbles)))
     inside = view.logits(index, [hint], whole) > 0
     if not (inside & seed).any():
         return None
@@ -44,13 +46,15 @@ def _box_on_slice(view: SeriesView, prompt: Prompt, index: int) -> Box | None:
     return whole_box(index, box_of(part | seed), view.shape)
 
 
-def _seed(shape, points, prompt, index) -> NDArray[np.bool_]:
+def _under(
+    shape: tuple[int, int], points: tuple[Point, ...], scribbles: tuple[Scribble, ...]
+) -> NDArray[np.bool_]:
+    """Return the pixels under positive clicks and scribbles."""
     seed = np.zeros(shape, dtype=np.bool_)
     for point in points:
-        if point.positive:
-            seed[int(point.row), int(point.column)] = True
-    for scribble in prompt.scribbles:
-        if scribble.slice_index == index and scribble.positive:
+        seed[point.row, point.column] |= point.positive
+    for scribble in scribbles:
+        if scribble.positive:
             seed |= painted(shape, scribble)
     return seed
 

@@ -7,6 +7,7 @@ is fused with place and grey level (``segmentation.fusion``), and the outline is
 (``segmentation.fitting``).
 """
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from domain.ports import Progress
 from segmentation.between import KeyShape, laid_between
+from segmentation.correcting import Reach, corrected_box, reached
 from segmentation.fitting import DRAWN, EXPECTED, fitting_bias
 from segmentation.fusion import (
     GreyLevels,
@@ -25,11 +27,11 @@ from segmentation.fusion import (
     shape_log_odds,
     stroke_log_odds,
 )
-from segmentation.correcting import Reach, corrected_box, reached
 from segmentation.slices import SliceBox, SliceHint
 from segmentation.strokes import painted, points_along
 from segmentation.targets import Target, box_of
 from segmentation.views import SeriesView, crop_round, cut_out
+from segmentation.walking import walked_range
 
 # The network's boxes are grown: in training they were only ever shifted outward. The mean of 5 %
 # and 12.5 % on each side held best for tight, jittered and displaced boxes together; 10 % and 20 %
@@ -38,7 +40,7 @@ _GROWTHS: Final = (1.1, 1.25)
 _NEIGHBOURHOOD: Final = 1.8
 _REGION: Final = 2.6
 _FOLLOWING: Final = 0.5
-EXPECTED_LINE = EXPECTED
+_WALKING_SHARE: Final = 0.5
 _GONE: Final = 4.0  # the place's limit: where the thing was taken away, it is not near by either
 _SHAPE_SHARE: Final = 0.8  # of the place: the outline of the key slices, the rest is an ellipse
 
@@ -59,6 +61,7 @@ def outlined(
     if target.corrected:
         _correct(outline, reached(target, view.volume.grid), progress)
         return outline.finished()
+    target = outline.ranged()
     others = [index for index in range(target.start, target.stop) if index not in target.keys]
     others.sort(key=lambda index: abs(index - target.nearest_key(index)))
     for done, index in enumerate(others, start=1):
@@ -111,6 +114,23 @@ class _Outline:
             if shape is not None:
                 self._shapes[index] = shape
 
+    def ranged(self) -> Target:
+        """Return the target, its slice range proposed from the image where none was given."""
+        if not self._target.is_range_given:
+            start, stop = walked_range(
+                self._target, self._view.volume.grid, self._inside, self._look
+            )
+            self._target = replace(self._target, start=start, stop=stop)
+        return self._target
+
+    def _look(self, index: int, before: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        box = box_of(before).shifted(self._region[0].start, self._region[1].start)
+        whole = np.zeros(self._view.shape, dtype=np.bool_)
+        whole[self._region] = before
+        place = _WALKING_SHARE * np.clip(shape_log_odds(whole, box)[self._region], -4, 4)
+        opinion = self._fused(index, box.snapped(), place)
+        return connected_to(opinion > 0, before)
+
     def follow(self, index: int, before: int) -> None:
         """Outline a slice from where its neighbour had it."""
         expected = self._target.expected_box(index)
@@ -143,7 +163,7 @@ class _Outline:
             place = share * laid + (1 - share) * place if shape is not None else laid
         elif shape is not None:
             place = place - reach.share * _GONE
-        opinion = self._fused(index, box.snapped(), place, box)
+        opinion = self._fused(index, box.snapped(), place)
         seed = place > 0
         self._keep(index, opinion, seed)
 
@@ -172,15 +192,21 @@ class _Outline:
         """Return the log-odds on a slice's region, made to fit the box."""
         is_drawn = index in self._target.keys
         asked = box if is_drawn else box.snapped()
-        total = self._fused(index, asked, self._place(index, box), box)
+        total = self._fused(index, asked, self._place(index, box))
         if index not in self._target.shapes:
             seen = box.shifted(-self._region[0].start, -self._region[1].start)
-            fit = EXPECTED if not is_drawn else EXPECTED_LINE if index in self._target.tilts else DRAWN
+            fit = (
+                EXPECTED
+                if not is_drawn
+                else EXPECTED_LINE
+                if index in self._target.tilts
+                else DRAWN
+            )
             total += np.float32(fitting_bias(total, seen, self._seed(index, box), fit))
         return total + self._said(index, box)
 
     def _fused(
-        self, index: int, asked: SliceBox, place: NDArray[np.float32], box: SliceBox
+        self, index: int, asked: SliceBox, place: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         points = self._target.points.get(index, ())
         points = (*points, *points_along(self._target.scribbles.get(index, ())))

@@ -28,6 +28,7 @@ PROPOSED_RANGE: Final = (
     "the slice range was guessed from the box: confirm first and last slice before using a volume"
 )
 PROPOSED_BOX: Final = "outlined from a click: confirm the outline, or draw a box"
+PROPOSED_SCRIBBLE: Final = "outlined from a scribble: confirm the outline, or draw a box"
 
 
 class SlicewiseSegmenter:
@@ -56,9 +57,11 @@ class SlicewiseSegmenter:
 
     def supports(self, volume: Volume, prompt: Prompt) -> str | None:  # noqa: ARG002 - the port's
         """Return None when there is a positive box, click, line or scribble, or a mask."""
-        hints = (*prompt.boxes, *prompt.points, *prompt.scribbles)
+        boxes = any(box.positive for box in prompt.boxes)
+        points = any(point.positive for point in prompt.points)
+        scribbles = any(scribble.positive for scribble in prompt.scribbles)
         mask = prompt.mask is not None and not prompt.mask.is_empty
-        if prompt.lines or mask or any(hint.positive for hint in hints):
+        if boxes or points or prompt.lines or scribbles or mask:
             return None
         what = f"the {prompt.concept}" if prompt.concept else "a lesion"
         return (
@@ -88,9 +91,9 @@ class SlicewiseSegmenter:
             progress(0.0, "reading the marks")
             found = boxes_at_marks(view, prompt)
             if not found:
-                return self._absent(volume, prompt, "no outline was found round the click")
+                return self._absent(volume, prompt, "no outline was found round the marks")
             prompt = replace(prompt, boxes=(*found, *prompt.boxes))
-            warnings = (PROPOSED_BOX,)
+            warnings = (PROPOSED_SCRIBBLE if prompt.scribbles else PROPOSED_BOX,)
         target = target_of(prompt, volume.grid)
         if not target.is_range_given:
             warnings = (*warnings, PROPOSED_RANGE)

@@ -72,7 +72,7 @@ def line_ellipse(line: Line, grid: Grid, aspect: float = ASPECT) -> TiltedBox:
 
 
 def distance_px(shape: tuple[int, int], path: tuple[Place, ...]) -> NDArray[np.float32]:
-    """Return the distance (rows, columns) of each pixel's centre to a stroke's middle, in pixels."""
+    """Return how far each pixel's centre (rows, columns) is from a stroke's middle, in pixels."""
     rows, columns = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
     apart = np.full(shape, np.inf, dtype=np.float32)
     for one, other in zip(path, path[1:] or path, strict=False):
@@ -102,9 +102,7 @@ def sampled(path: tuple[Place, ...], count: int) -> tuple[Place, ...]:
     walked = np.concatenate([[0.0], np.cumsum(steps)])
     wanted = (np.arange(count) + 0.5) / count * walked[-1]
     rows, columns = (np.interp(wanted, walked, corners[:, axis]) for axis in (0, 1))
-    return tuple(
-        (float(row), float(column)) for row, column in zip(rows, columns, strict=True)
-    )
+    return tuple((float(row), float(column)) for row, column in zip(rows, columns, strict=True))
 
 
 def points_along(scribbles: tuple[Scribble, ...]) -> tuple[SlicePoint, ...]:

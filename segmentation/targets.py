@@ -66,6 +66,13 @@ class Target:
         return bool(self.earlier) and bool(self.corrected or self.excluded)
 
     @property
+    def marked(self) -> tuple[int, ...]:
+        """Slices with a positive click or scribble."""
+        clicked = {index for index, all_ in self.points.items() if any(p.positive for p in all_)}
+        painted_ = {i for i, all_ in self.scribbles.items() if any(s.positive for s in all_)}
+        return tuple(sorted(clicked | painted_))
+
+    @property
     def key_slices(self) -> tuple[int, ...]:
         """Slices with a box, in order."""
         return tuple(sorted(self.keys))
@@ -230,7 +237,9 @@ def _correction(target: Target, drawn: frozenset[int], grid: Grid) -> Target:
     for index, points in target.points.items():
         marks.setdefault(index, []).extend(_pixel(each) for each in points if each.positive)
     for index, scribbles in target.scribbles.items():
-        images = [painted((grid.shape[1], grid.shape[2]), each) for each in scribbles if each.positive]
+        images = [
+            painted((grid.shape[1], grid.shape[2]), each) for each in scribbles if each.positive
+        ]
         marks.setdefault(index, []).extend(box_of(image) for image in images if image.any())
     keys = dict(target.keys)
     corrected = set(drawn)
