@@ -195,13 +195,7 @@ class _Outline:
         total = self._fused(index, asked, self._place(index, box))
         if index not in self._target.shapes:
             seen = box.shifted(-self._region[0].start, -self._region[1].start)
-            fit = (
-                EXPECTED
-                if not is_drawn
-                else EXPECTED_LINE
-                if index in self._target.tilts
-                else DRAWN
-            )
+            fit = DRAWN if is_drawn and index not in self._target.tilts else EXPECTED
             total += np.float32(fitting_bias(total, seen, self._seed(index, box), fit))
         return total + self._said(index, box)
 

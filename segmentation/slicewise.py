@@ -105,7 +105,7 @@ class SlicewiseSegmenter:
             concept=prompt.concept,
             provenance=self._provenance(target.in_words()),
             side=prompt.side if prompt.side in ("left", "right") else None,
-            score=float(np.mean(scores)),
+            score=float(np.mean(scores)) if scores else None,
             slice_profile=scores,
             is_proposal=bool(warnings),
             warnings=warnings,
