@@ -1,5 +1,6 @@
 """From clicks and scribbles alone to boxes: what a network finds round the marks on their slice."""
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -10,11 +11,13 @@ from domain.grid import Grid
 from domain.prompt import Box, Point, Prompt, Scribble
 from segmentation.fusion import connected_to
 from segmentation.slices import SliceBox, SliceHint, SlicePoint
-from segmentation.strokes import painted, points_along
+from segmentation.strokes import painted
 from segmentation.targets import box_of, whole_box
-from segmentation.views import SeriesView
+from segmentation.views import SeriesView, crop_round
 
 _REACH_MM: Final = 10.0
+_MARGINS: Final = (0.1, 0.2, 0.3, 0.45, 0.6)  # of the stroke's diagonal
+_GROWTH: Final = 1.15  # as boxes drawn by hand, on average
 _LARGEST_SHARE: Final = 0.25
 
 
@@ -31,32 +34,63 @@ def boxes_at_marks(view: SeriesView, prompt: Prompt) -> tuple[Box, ...]:
 
 
 def _box_on_slice(view: SeriesView, prompt: Prompt, index: int) -> Box | None:
-    points = tuple(each for each in prompt.points if each.slice_index == index)
-    scribbles = tuple(each for each in prompt.scribbles if each.slice_index == index)
-    seed = _under(view.shape, points, scribbles)
-    told = tuple(_slice_point(each) for each in points)
-    whole = (slice(0, view.shape[0]), slice(0, view.shape[1]))
-    hint = SliceHint(points=(*told, *points_along(scribbles)))
-    inside = view.logits(index, [hint], whole) > 0
-    if not (inside & seed).any():
+    scribbles = [each for each in prompt.scribbles if each.slice_index == index and each.positive]
+    part = _at_stroke(view, index, scribbles) if scribbles else _at_click(view, prompt, index)
+    if part is None or part.mean() > _LARGEST_SHARE:
         return None
-    part = connected_to(inside, seed)
-    if part.mean() > _LARGEST_SHARE:
-        return None
-    return whole_box(index, box_of(part | seed), view.shape)
+    return whole_box(index, box_of(part), view.shape)
 
 
-def _under(
-    shape: tuple[int, int], points: tuple[Point, ...], scribbles: tuple[Scribble, ...]
-) -> NDArray[np.bool_]:
-    """Return the pixels under positive clicks and scribbles."""
-    seed = np.zeros(shape, dtype=np.bool_)
+def _at_click(view: SeriesView, prompt: Prompt, index: int) -> NDArray[np.bool_] | None:
+    """Return what the network finds at clicks alone."""
+    points = [each for each in prompt.points if each.slice_index == index]
+    seed = np.zeros(view.shape, dtype=np.bool_)
     for point in points:
         seed[point.row, point.column] |= point.positive
-    for scribble in scribbles:
-        if scribble.positive:
-            seed |= painted(shape, scribble)
-    return seed
+    hint = SliceHint(points=tuple(_slice_point(each) for each in points))
+    whole = (slice(0, view.shape[0]), slice(0, view.shape[1]))
+    inside = view.logits(index, [hint], whole) > 0
+    return connected_to(inside, seed) if (inside & seed).any() else None
+
+
+def _at_stroke(view: SeriesView, index: int, scribbles: list[Scribble]) -> NDArray[np.bool_] | None:
+    """Return what the network finds round strokes, asked with boxes of several sizes about them.
+
+    How much of a thing a stroke covers is not known: the box counts of whose answer the network is
+    surest. It is asked once more with the box of that answer.
+    """
+    seed = np.any([painted(view.shape, each) for each in scribbles], axis=0)
+    stroke = box_of(seed)
+    across = math.hypot(stroke.rows, stroke.columns)
+    found = [_at_box(view, index, _grown(stroke, each * across), seed) for each in _MARGINS]
+    likely = [each for each in found if each is not None]
+    if not likely:
+        return None
+    first = max(likely, key=lambda each: each[0])[1]
+    again = _at_box(view, index, box_of(first | seed), seed)
+    return np.asarray((first if again is None else again[1]) | seed, dtype=np.bool_)
+
+
+def _at_box(
+    view: SeriesView, index: int, box: SliceBox, seed: NDArray[np.bool_]
+) -> tuple[float, NDArray[np.bool_]] | None:
+    """Return the part round the seed and its mean probability; None where the seed is outside."""
+    asked = box.clipped(view.shape)
+    crop = crop_round(asked, view.shape, view.network.input_px)
+    logits = view.logits(index, [SliceHint(box=asked.scaled(_GROWTH))], crop)
+    if not ((logits > 0) & seed).any():
+        return None
+    part = connected_to(logits > 0, seed)
+    return float((1 / (1 + np.exp(-logits[part]))).mean()), part
+
+
+def _grown(box: SliceBox, margin_px: float) -> SliceBox:
+    return SliceBox(
+        row_start=box.row_start - margin_px,
+        row_stop=box.row_stop + margin_px,
+        column_start=box.column_start - margin_px,
+        column_stop=box.column_stop + margin_px,
+    )
 
 
 def boxes_round_marks(prompt: Prompt, grid: Grid) -> Iterator[Box]:

@@ -28,7 +28,7 @@ from segmentation.fusion import (
     stroke_log_odds,
 )
 from segmentation.slices import SliceBox, SliceHint
-from segmentation.strokes import painted, points_along
+from segmentation.strokes import painted
 from segmentation.targets import Target, box_of
 from segmentation.views import SeriesView, crop_round, cut_out
 from segmentation.walking import walked_range
@@ -124,12 +124,15 @@ class _Outline:
         return self._target
 
     def _look(self, index: int, before: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return what network and place find on a slice, where it looks like the thing, too."""
         box = box_of(before).shifted(self._region[0].start, self._region[1].start)
         whole = np.zeros(self._view.shape, dtype=np.bool_)
         whole[self._region] = before
-        place = _WALKING_SHARE * np.clip(shape_log_odds(whole, box)[self._region], -4, 4)
-        opinion = self._fused(index, box.snapped(), place)
-        return connected_to(opinion > 0, before)
+        place = _WALKING_SHARE * np.clip(shape_log_odds(whole, box)[self._region], -_GONE, _GONE)
+        inside = self._fused(index, box.snapped(), place) > 0
+        if self._grey is not None:
+            inside &= self._grey.log_odds(self._view.image(index)[self._region]) > 0
+        return connected_to(inside, before)
 
     def follow(self, index: int, before: int) -> None:
         """Outline a slice from where its neighbour had it."""
@@ -152,20 +155,17 @@ class _Outline:
             now = box_of(inside).shifted(self._region[0].start, self._region[1].start)
         box = corrected_box(self._target, index, reach, now)
         shape = self._target.earlier.get(index)
-        place = np.full(inside.shape, -np.inf, dtype=np.float32)
+        place = np.full(inside.shape, -_GONE, dtype=np.float32)
         if shape is not None:
             place = shape_log_odds(shape, box)[self._region]
         if now is not None:
             key = KeyShape.of(inside, (self._region[0].start, self._region[1].start), now)
             assert key is not None
             laid = distance_log_odds(key.laid_into(box, self._region))
-            share = 1.0 if shape is None else reach.share
-            place = share * laid + (1 - share) * place if shape is not None else laid
+            place = laid if shape is None else reach.share * laid + (1 - reach.share) * place
         elif shape is not None:
             place = place - reach.share * _GONE
-        opinion = self._fused(index, box.snapped(), place)
-        seed = place > 0
-        self._keep(index, opinion, seed)
+        self._keep(index, self._fused(index, box.snapped(), place), place > 0)
 
     def finished(self) -> tuple[NDArray[np.bool_], tuple[float, ...]]:
         """Return the mask and its mean probability on each slice from first to last."""
@@ -203,7 +203,6 @@ class _Outline:
         self, index: int, asked: SliceBox, place: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         points = self._target.points.get(index, ())
-        points = (*points, *points_along(self._target.scribbles.get(index, ())))
         hints = [SliceHint(box=asked.scaled(growth), points=points) for growth in _GROWTHS]
         network = self._view.logits(index, hints, self._crop)[self._region]
         grey = None

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from domain.errors import PromptError
 from domain.grid import Grid
 from domain.prompt import Line, Place, Scribble
-from segmentation.slices import SliceBox, SlicePoint
+from segmentation.slices import SliceBox
 
 ASPECT: Final = 0.75
 _MOST_TILT: Final = 0.98
-_TOLD: Final = 3
 _CROSSES: Final = 0.05  # of the long line
 
 
@@ -91,24 +90,3 @@ def painted(shape: tuple[int, int], scribble: Scribble) -> NDArray[np.bool_]:
     """Return the pixels under the brush: at least those whose centre is nearest to the stroke."""
     reach = max(scribble.radius_px, math.sqrt(0.5))
     return np.asarray(distance_px(shape, scribble.path) <= reach, dtype=np.bool_)
-
-
-def sampled(path: tuple[Place, ...], count: int) -> tuple[Place, ...]:
-    """Return places at equal distances along a stroke: ``count``, or one for a dab."""
-    corners = np.array(path, dtype=np.float64)
-    steps = np.hypot(*np.diff(corners, axis=0).T) if len(corners) > 1 else np.zeros(0)
-    if not steps.sum():
-        return (path[0],)
-    walked = np.concatenate([[0.0], np.cumsum(steps)])
-    wanted = (np.arange(count) + 0.5) / count * walked[-1]
-    rows, columns = (np.interp(wanted, walked, corners[:, axis]) for axis in (0, 1))
-    return tuple((float(row), float(column)) for row, column in zip(rows, columns, strict=True))
-
-
-def points_along(scribbles: tuple[Scribble, ...]) -> tuple[SlicePoint, ...]:
-    """Return what a network that knows clicks is told of scribbles: a few places along each."""
-    return tuple(
-        SlicePoint(row=row, column=column, positive=scribble.positive)
-        for scribble in scribbles
-        for row, column in sampled(scribble.path, _TOLD)
-    )

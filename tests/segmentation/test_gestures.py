@@ -70,7 +70,7 @@ def test_the_plain_ellipsoid_of_a_line_leans_with_it():
     upright = replace(target_of(prompt, truth.grid), tilts={})
     leaning = ellipsoid(target_of(prompt, truth.grid), truth.grid)
     assert _dice(leaning, truth) > 0.8
-    assert _dice(leaning, truth) > _dice(ellipsoid(upright, truth.grid), truth) + 0.05
+    assert _dice(leaning, truth) > _dice(ellipsoid(upright, truth.grid), truth) + 0.03
 
 
 def test_a_line_alone_is_a_proposal_that_asks_for_the_range():

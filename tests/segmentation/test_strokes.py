@@ -11,7 +11,7 @@ from domain.errors import PromptError
 from domain.prompt import Line, Scribble
 from segmentation.fusion import stroke_log_odds
 from segmentation.slices import SliceBox
-from segmentation.strokes import ASPECT, line_ellipse, painted, points_along, sampled
+from segmentation.strokes import ASPECT, line_ellipse, painted
 from segmentation.targets import ellipse
 from tests.contracts.segmenters import axial_grid
 
@@ -87,13 +87,6 @@ def test_a_brush_paints_its_width_and_a_dab_its_pixel():
     dab = painted(SHAPE, Scribble(slice_index=0, path=((3.4, 4.4),), radius_px=0.1))
     assert dab[3, 4]
     assert np.count_nonzero(dab) == 1
-
-
-def test_places_along_a_stroke_are_equally_far_apart():
-    places = sampled(((0.0, 0.0), (0.0, 6.0), (6.0, 6.0)), 3)
-    assert places == ((0.0, 2.0), (0.0, 6.0), (4.0, 6.0))
-    negative = Scribble(slice_index=0, path=((1.0, 1.0), (1.0, 9.0)), positive=False)
-    assert {point.positive for point in points_along((negative,))} == {False}
 
 
 def test_a_scribble_overrules_everything_under_it_and_fades_beside():
