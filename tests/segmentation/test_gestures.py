@@ -127,8 +127,8 @@ def test_scribbles_on_several_slices_are_several_keys():
     )
     segment = _segment(volume, Prompt(scribbles=scribbles))
     assert "boxes on slices 6, 10, 14" in segment.provenance.prompt
-    assert {6, 10, 14} <= set(segment.mask.slice_indices())
-    assert _dice(segment.mask, truth) > 0.85
+    assert segment.mask.slice_indices() == tuple(range(6, 15))
+    assert _dice(segment.mask, truth) > 0.8
 
 
 def test_pixels_under_a_brush_are_hard_whatever_the_image_says():
