@@ -20,8 +20,9 @@ from domain.segment import AlgorithmType, Provenance, Segment
 from domain.volume import Mask, Volume
 from segmentation.answers import CheckedSession, not_taken
 from segmentation.clicked import SOLID_FROM_HU, SOLID_LIMITS_HU, Outline, outlined
-from segmentation.slicewise import PROPOSED_BOX, PROPOSED_RANGE
+from segmentation.slicewise import PROPOSED_BOX, PROPOSED_RANGE, PROPOSED_SCRIBBLE
 from segmentation.slicing import slicing_error
+from segmentation.strokes import painted
 from segmentation.targets import Target, ellipse, pointed_boxes, target_of
 from segmentation.windows import is_in_lung, lung_level_hu
 
@@ -43,11 +44,11 @@ class HalfMaximumSegmenter:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Boxes, lines and clicks on CT, without weights."""
+        """Boxes, lines, clicks and strokes on CT, without weights."""
         return Capabilities(
             name=NAME,
             version=VERSION,
-            prompts=frozenset({"box", "point", "line"}),
+            prompts=frozenset({"box", "point", "line", "scribble"}),
             modalities=frozenset({"CT"}),
         )
 
@@ -59,11 +60,13 @@ class HalfMaximumSegmenter:
                 f"the half-maximum rule is for CT, this series is {volume.modality}: "
                 "use the default engine"
             )
+        boxes = pointed_boxes(prompt, volume.grid)
+        if unknown is None and boxes and prompt.scribbles:
+            unknown = "the half-maximum rule corrects nothing by scribbles: use the default engine"
         if unknown is not None:
             return unknown
-        boxes = pointed_boxes(prompt, volume.grid)
         if not boxes:
-            click = _only_click(prompt)
+            click = _only_mark(prompt, volume)
             if click is None:
                 return (
                     "I need one click on the lung lesion, or a box on one slice and the slice range"
@@ -100,11 +103,19 @@ def _core_hu(volume: Volume, box: Box) -> float:
     return float(np.percentile(core, _CORE_PERCENTILE))
 
 
-def _only_click(prompt: Prompt) -> Point | None:
-    """Return the click of a prompt with one, no "not this" and no earlier mask."""
-    if len(prompt.points) != 1 or not prompt.points[0].positive or prompt.mask is not None:
+def _only_mark(prompt: Prompt, volume: Volume) -> Point | None:
+    """Return the one click of a prompt, or the middle of its one stroke; None for any other."""
+    if len(prompt.points) + len(prompt.scribbles) != 1 or prompt.mask is not None:
         return None
-    return prompt.points[0]
+    if prompt.points:
+        return prompt.points[0] if prompt.points[0].positive else None
+    (mark,) = prompt.scribbles
+    if not mark.positive:
+        return None
+    rows, columns = np.nonzero(painted((volume.grid.shape[1], volume.grid.shape[2]), mark))
+    apart = (rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2
+    middle = int(apart.argmin())
+    return Point(slice_index=mark.slice_index, row=int(rows[middle]), column=int(columns[middle]))
 
 
 def _answer(volume: Volume, prompt: Prompt, progress: Progress) -> Iterator[Segment]:
@@ -115,16 +126,20 @@ def _answer(volume: Volume, prompt: Prompt, progress: Progress) -> Iterator[Segm
 
 
 def _answer_to_click(volume: Volume, prompt: Prompt, progress: Progress) -> Segment:
-    click = prompt.points[0]
+    click = _only_mark(prompt, volume)
+    assert click is not None
     progress(0.1, "finding what is solid")
     found = outlined(volume, click)
     voxels = np.zeros(volume.grid.shape, dtype=np.bool_)
-    words = f"click on slice {click.slice_index}"
+    words = f"{'scribble' if prompt.scribbles else 'click'} on slice {click.slice_index}"
     reason = found if isinstance(found, str) else f"nothing is left of what is under the {words}"
     warnings: tuple[str, ...] = ()
     if isinstance(found, Outline):
         voxels[found.place] = found.voxels
-        warnings = (PROPOSED_BOX, *_slicing_warning(found, volume))
+        for scribble in prompt.scribbles:
+            voxels[click.slice_index] |= painted(voxels.shape[1:], scribble)
+        proposed = PROPOSED_SCRIBBLE if prompt.scribbles else PROPOSED_BOX
+        warnings = (proposed, *_slicing_warning(found, volume))
         words = f"{words}, threshold {found.threshold_hu:.0f} HU"
     _keep_inside(voxels, prompt)
     is_empty = not voxels.any()
