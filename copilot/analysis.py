@@ -3,13 +3,14 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from pydicom.dataset import Dataset
 
 from copilot.candidates import Listed, asks_for_candidates, listed, unheeded
+from copilot.hints import Hints
 from copilot.planner import RulePlanner, makes_masks
 from copilot.reviewer import RuleReviewer
 from dicom_node.context import study_context
@@ -23,7 +24,7 @@ from domain.concepts import Concept, ConceptTable, Window
 from domain.errors import CannotDoError, InputError
 from domain.measurement import Finding
 from domain.ports import CandidateFinder, Progress, Segmenter, UidSource
-from domain.prompt import Box, Point, Prompt
+from domain.prompt import Prompt
 from domain.report import ReportDraft
 from domain.segment import Segment
 from domain.uids import InstanceUID
@@ -34,15 +35,6 @@ from reporting.pictures import View, outline_png
 from reporting.sr import SrAuthor, measurement_report
 
 _CT_WINDOW: Final = Window(center=40.0, width=400.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hints:
-    """What was pointed at, with the command."""
-
-    boxes: tuple[Box, ...] = ()
-    points: tuple[Point, ...] = ()
-    slice_range: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +64,7 @@ class Analysis:
     draft: ReportDraft | None = None
     markdown: str = ""
     html: str = ""
+    hints: Hints = field(default_factory=Hints)
     timings_s: Mapping[str, float] = field(default_factory=dict)
 
     def write(self, folder: Path) -> dict[str, Path]:
@@ -157,6 +150,7 @@ class Analyst:
                 command=command,
                 engine=name,
                 volume=None,
+                hints=hints,
                 warnings=("this command acts on the open study of the page: nothing to do here",),
             )
         clock = _Stopwatch()
@@ -169,7 +163,7 @@ class Analyst:
         note = unheeded(command)
         if outcome.candidates and note is not None:
             outcome.notes.append(note)
-        return self._written(
+        analysis = self._written(
             command=command,
             engine=name,
             volume=volume,
@@ -177,6 +171,7 @@ class Analyst:
             outcome=outcome,
             clock=clock,
         )
+        return replace(analysis, hints=hints)
 
     def _prompts(
         self, command: Command, hints: Hints, volume: Volume, outcome: "_Outcome"
@@ -190,23 +185,22 @@ class Analyst:
         else:
             assert isinstance(command, MeasureCommand)
             concepts, side = (command.concept,), None
-            if not hints.boxes and not hints.points:
+            if hints.is_empty:
                 outcome.refusals.append(
-                    "nothing is selected to be measured: draw a box round it or click on it"
+                    "nothing is selected to be measured: draw a box round it, its longest diameter "
+                    "or a scribble on it, or click on it"
                 )
                 return
-        if len(concepts) > 1 and (hints.boxes or hints.points):
+        if len(concepts) > 1 and not hints.is_empty:
             raise InputError(
-                f"one box cannot show {' and '.join(str(c) for c in concepts)}: name one at a time"
+                f"one hint cannot show {' and '.join(str(c) for c in concepts)}: name one at a time"
             )
+        mask = None
+        if hints.mask is not None:
+            mask, notes = hints.mask.on(volume)
+            outcome.notes += notes
         for concept in concepts:
-            prompt = Prompt(
-                concept=concept,
-                side=side,
-                boxes=hints.boxes,
-                points=hints.points,
-                slice_range=hints.slice_range,
-            )
+            prompt = hints.prompt(concept, side, mask)
             prompt.check_inside(volume.grid.shape)
             yield prompt
 

@@ -6,7 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
-from copilot.analysis import Analyst, Hints
+from copilot.analysis import Analyst
+from copilot.hints import EarlierMask, Hints
 from copilot.printing import printed_analysis
 from copilot.results import Result, Results, State, result_of
 from copilot.understanding import understood
@@ -70,6 +71,19 @@ class Desk:
         result = result_of(identity, self._clock.now(), series, document)
         self._results.add(result, actor)
         return result
+
+    def mask_of(self, identity: str, segment: int | None) -> EarlierMask:
+        """Return the mask of an earlier result, to be corrected.
+
+        Raises
+        ------
+        InputError
+            If there is no such result, or it has no mask.
+        """
+        seg = self._results.folder(identity) / _OBJECTS[0]
+        if not seg.is_file():
+            raise InputError(f"result {identity} has no mask to correct: name one with a SEG")
+        return EarlierMask(seg=seg, segment=segment)
 
     def accept(self, identity: str, actor: str) -> Result:
         """Record the radiologist's yes."""

@@ -103,6 +103,7 @@ def printed_analysis(
         "text": text,
         "command": as_json(analysis.command),
         "engine": analysis.engine,
+        "hints": analysis.hints.as_json(),
         "masks": [_mask(marked) for marked in analysis.marked],
         "measurements": [
             printed

@@ -57,6 +57,7 @@ class Segmentation:
     referenced_series_uid: SeriesUID | None
     segments: tuple[LoadedSegment, ...]
     notes: tuple[str, ...] = ()
+    frame_of_reference_uid: FrameOfReferenceUID | None = None
 
 
 def read_segmentation(path: Path, grid: Grid | None = None) -> Segmentation:
@@ -93,7 +94,13 @@ def read_segmentation(path: Path, grid: Grid | None = None) -> Segmentation:
             if int(item.SegmentNumber) in by_segment or len(dataset.SegmentSequence) == 1
         ),
         notes=notes,
+        frame_of_reference_uid=_frame_of_reference(dataset),
     )
+
+
+def _frame_of_reference(dataset: Dataset) -> FrameOfReferenceUID | None:
+    reference = dataset.get("FrameOfReferenceUID")
+    return FrameOfReferenceUID(str(reference)) if reference else None
 
 
 def _fill(
@@ -130,8 +137,7 @@ def _segment_number(dataset: Dataset, frame_number: int) -> int:
 
 def _own_grid(frames: tuple[FramePlane, ...], dataset: FileDataset) -> Grid:
     """Return the lattice of the frames themselves, filled up where empty ones were left out."""
-    reference = dataset.get("FrameOfReferenceUID")
-    frame_of_reference = FrameOfReferenceUID(str(reference)) if reference else None
+    frame_of_reference = _frame_of_reference(dataset)
     first = frames[0]
     if first.position_lps_mm is None or first.row_direction is None:
         return stack(frames[:1], frame_of_reference)[0]

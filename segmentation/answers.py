@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 from domain.errors import CannotDoError
 from domain.ports import Progress, Segmenter
 from domain.prompt import Prompt
 from domain.segment import Segment
 from domain.volume import Volume
+
+_GESTURES: Final = {"line": "line", "scribble": "scribble", "mask": "earlier mask"}
 
 
 class Answer(Protocol):
@@ -90,3 +92,11 @@ def part_of(progress: Progress, index: int, count: int) -> Progress:
         progress((index + min(max(fraction, 0.0), 1.0)) / count, stage)
 
     return report
+
+
+def not_taken(engine: str, taken: frozenset[str], prompt: Prompt) -> str | None:
+    """Return the reason why an engine refuses a gesture it does not know, or None."""
+    for kind, what in _GESTURES.items():
+        if kind in prompt.kinds and kind not in taken:
+            return f"{engine} takes no {what}: use the default engine, or give a box on one slice"
+    return None

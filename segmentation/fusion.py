@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from domain.prompt import Scribble
 from segmentation.slices import SliceBox, SlicePoint
+from segmentation.strokes import distance_px
 from segmentation.targets import ellipse
 
 _NETWORK_LIMIT: Final = 4.0
@@ -30,19 +32,24 @@ _LEAST_CORE_PX: Final = 20
 
 
 def place_log_odds(
-    shape: tuple[int, int], box: SliceBox, *, is_drawn: bool = False
+    shape: tuple[int, int], box: SliceBox, *, is_drawn: bool = False, tilt: float = 0.0
 ) -> NDArray[np.float32]:
     """Return the opinion of the place: positive inside the ellipse in the box.
 
     It is softer in a box that a person drew: there it need not keep the outline from drifting.
     """
     softness = np.float32(_DRAWN_SOFTNESS if is_drawn else _PLACE_SOFTNESS)
-    return np.asarray((1 - ellipse(shape, box)) / softness, dtype=np.float32)
+    return np.asarray((1 - ellipse(shape, box, tilt)) / softness, dtype=np.float32)
 
 
 def distance_log_odds(distance: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the opinion of a distance to an outline, where 1 is half a side of the box."""
     return np.asarray(distance / np.float32(_PLACE_SOFTNESS), dtype=np.float32)
+
+
+def known_log_odds(inside: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return the opinion of an outline that the image's own numbers give: sure to the pixel."""
+    return np.where(inside, _PLACE_LIMIT, -_PLACE_LIMIT).astype(np.float32)
 
 
 def shape_log_odds(shape: NDArray[np.bool_], box: SliceBox) -> NDArray[np.float32]:
@@ -65,6 +72,25 @@ def click_log_odds(
         said = _CLICK_STRENGTH if point.positive else -_CLICK_STRENGTH
         total += (said * np.exp(-apart / 2)).astype(np.float32)
     return total
+
+
+def stroke_log_odds(
+    shape: tuple[int, int], strokes: tuple[Scribble, ...], box: SliceBox
+) -> NDArray[np.float32]:
+    """Return what scribbles say, which overrules everything else under the brush.
+
+    Beside it the opinion fades as a click's does; where strokes of both signs meet, the nearer.
+    """
+    reach_px = max(_LEAST_CLICK_PX, _CLICK_REACH * (box.rows + box.columns) / 2)
+    total = np.zeros(shape, dtype=np.float32)
+    for is_positive in (True, False):
+        for stroke in strokes:
+            if stroke.positive is not is_positive:
+                continue
+            beyond = np.maximum(distance_px(shape, stroke.path) - stroke.radius_px, 0) / reach_px
+            said = np.float32(_CLICK_STRENGTH) * np.exp(-(beyond**2) / 2)
+            total = np.where(said > np.abs(total), said if is_positive else -said, total)
+    return np.asarray(total, dtype=np.float32)
 
 
 class GreyLevels:

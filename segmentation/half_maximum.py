@@ -18,13 +18,14 @@ from domain.ports import Capabilities, Progress, no_progress
 from domain.prompt import Box, Point, Prompt
 from domain.segment import AlgorithmType, Confidence, Provenance, Segment
 from domain.volume import Mask, Volume
-from segmentation.answers import CheckedSession
+from segmentation.answers import CheckedSession, not_taken
 from segmentation.clicked import SOLID_FROM_HU, SOLID_LIMITS_HU, Outline, outlined
 from segmentation.confidence import Looked, cleared, jittered_boxes
 from segmentation.slices import SliceBox
-from segmentation.slicewise import PROPOSED_BOX, PROPOSED_RANGE
+from segmentation.slicewise import PROPOSED_BOX, PROPOSED_RANGE, PROPOSED_SCRIBBLE
 from segmentation.slicing import slicing_error
-from segmentation.targets import Target, box_of, ellipse, target_of
+from segmentation.strokes import painted
+from segmentation.targets import Target, box_of, ellipse, pointed_boxes, target_of
 from segmentation.windows import LUNG_WINDOW, applied, is_in_lung, lung_level_hu
 
 NAME: Final = "half-maximum"
@@ -45,24 +46,29 @@ class HalfMaximumSegmenter:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Boxes and clicks on CT, without weights."""
+        """Boxes, lines, clicks and strokes on CT, without weights."""
         return Capabilities(
             name=NAME,
             version=VERSION,
-            prompts=frozenset({"box", "point"}),
+            prompts=frozenset({"box", "point", "line", "scribble"}),
             modalities=frozenset({"CT"}),
         )
 
     def supports(self, volume: Volume, prompt: Prompt) -> str | None:
-        """Return None for a box or one click on a solid lesion with lung round it on CT."""
-        boxes = [box for box in prompt.boxes if box.positive]
+        """Return None for a box, line or click on a solid lesion with lung round it on CT."""
+        unknown = not_taken("the half-maximum rule", self.capabilities.prompts, prompt)
         if volume.modality != "CT" or volume.is_colour:
-            return (
+            unknown = (
                 f"the half-maximum rule is for CT, this series is {volume.modality}: "
                 "use the default engine"
             )
+        boxes = pointed_boxes(prompt, volume.grid)
+        if unknown is None and boxes and prompt.scribbles:
+            unknown = "the half-maximum rule corrects nothing by scribbles: use the default engine"
+        if unknown is not None:
+            return unknown
         if not boxes:
-            click = _only_click(prompt)
+            click = _only_mark(prompt, volume)
             if click is None:
                 return (
                     "I need one click on the lung lesion, or a box on one slice and the slice range"
@@ -99,31 +105,43 @@ def _core_hu(volume: Volume, box: Box) -> float:
     return float(np.percentile(core, _CORE_PERCENTILE))
 
 
-def _only_click(prompt: Prompt) -> Point | None:
-    """Return the click of a prompt with one, no "not this" and no earlier mask."""
-    if len(prompt.points) != 1 or not prompt.points[0].positive or prompt.mask is not None:
+def _only_mark(prompt: Prompt, volume: Volume) -> Point | None:
+    """Return the one click of a prompt, or the middle of its one stroke; None for any other."""
+    if len(prompt.points) + len(prompt.scribbles) != 1 or prompt.mask is not None:
         return None
-    return prompt.points[0]
+    if prompt.points:
+        return prompt.points[0] if prompt.points[0].positive else None
+    (mark,) = prompt.scribbles
+    if not mark.positive:
+        return None
+    rows, columns = np.nonzero(painted((volume.grid.shape[1], volume.grid.shape[2]), mark))
+    apart = (rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2
+    middle = int(apart.argmin())
+    return Point(slice_index=mark.slice_index, row=int(rows[middle]), column=int(columns[middle]))
 
 
 def _answer(volume: Volume, prompt: Prompt, progress: Progress) -> Iterator[Segment]:
-    if any(box.positive for box in prompt.boxes):
+    if prompt.lines or any(box.positive for box in prompt.boxes):
         yield _answer_to_box(volume, prompt, progress)
     else:
         yield _answer_to_click(volume, prompt, progress)
 
 
 def _answer_to_click(volume: Volume, prompt: Prompt, progress: Progress) -> Segment:
-    click = prompt.points[0]
+    click = _only_mark(prompt, volume)
+    assert click is not None
     progress(0.1, "finding what is solid")
     found = outlined(volume, click)
     voxels = np.zeros(volume.grid.shape, dtype=np.bool_)
-    words = f"click on slice {click.slice_index}"
+    words = f"{'scribble' if prompt.scribbles else 'click'} on slice {click.slice_index}"
     reason = found if isinstance(found, str) else f"nothing is left of what is under the {words}"
     warnings: tuple[str, ...] = ()
     if isinstance(found, Outline):
         voxels[found.place] = found.voxels
-        warnings = (PROPOSED_BOX, *_slicing_warning(found, volume))
+        for scribble in prompt.scribbles:
+            voxels[click.slice_index] |= painted(voxels.shape[1:], scribble)
+        proposed = PROPOSED_SCRIBBLE if prompt.scribbles else PROPOSED_BOX
+        warnings = (proposed, *_slicing_warning(found, volume))
         words = f"{words}, threshold {found.threshold_hu:.0f} HU"
     _keep_inside(voxels, prompt)
     is_empty = not voxels.any()
@@ -172,8 +190,8 @@ def _answer_to_box(volume: Volume, prompt: Prompt, progress: Progress) -> Segmen
     target = target_of(prompt, volume.grid)
     box = next(
         each
-        for each in sorted(prompt.boxes, key=_area, reverse=True)
-        if each.positive and is_in_lung(volume, each)
+        for each in sorted(pointed_boxes(prompt, volume.grid), key=_area, reverse=True)
+        if is_in_lung(volume, each)
     )
     progress(0.1, "finding the half-maximum")
     threshold_hu = half_maximum_hu(volume, box)
@@ -294,7 +312,7 @@ def _allowed(target: Target, volume: Volume) -> _Allowed:
         if not first <= index <= last:
             key = target.keys[first if index < first else last]
             box = key.scaled(max(target.profile(index), _LEAST_PROFILE))
-        distance = ellipse((shape[1], shape[2]), box)
+        distance = ellipse((shape[1], shape[2]), box, target.expected_tilt(index))
         growth = _GROWTH + 2 * _MARGIN_PX / max(min(box.rows, box.columns), 1.0)
         region[index] = distance <= growth
         if index in target.keys:

@@ -79,7 +79,8 @@ class Router:
         if prompt.is_text_only:
             return self._engines.boxed if by_name is None else by_name
         is_lesion = concept is None or concept.route in _LESION_ROUTES
-        only_one_kind = prompt.mask is None and not (prompt.boxes and prompt.points)
+        drawn = prompt.boxes or prompt.lines
+        only_one_kind = prompt.mask is None and not (drawn and (prompt.points or prompt.scribbles))
         solid = self._engines.solid_lung_lesion
         if is_lesion and only_one_kind and solid.supports(volume, prompt) is None:
             return solid

@@ -12,7 +12,7 @@ from domain.ports import Capabilities, Progress
 from domain.prompt import Prompt
 from domain.segment import AlgorithmType, Provenance, Segment
 from domain.volume import Mask, Volume
-from segmentation.answers import CheckedSession
+from segmentation.answers import CheckedSession, not_taken
 from segmentation.coarse import (
     BODY_ABOVE_HU,
     ball,
@@ -81,7 +81,7 @@ class RuleSegmenter:
             )
         if min(volume.grid.shape) < 2:  # noqa: PLR2004 - one slice is no volume
             return f"one slice is too little to find the {concept.phrase} by name: draw a box"
-        return None
+        return not_taken(f"the {self._name} rule", self.capabilities.prompts, prompt)
 
     def open(self, volume: Volume) -> CheckedSession:
         """Prepare to answer prompts; nothing is kept."""

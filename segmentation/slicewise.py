@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from domain.concepts import ConceptTable, Window
 from domain.ports import Capabilities, Progress
-from domain.prompt import Box, Point, Prompt
+from domain.prompt import Prompt
 from domain.segment import AlgorithmType, Confidence, Provenance, Segment
 from domain.volume import Mask, Volume
 from segmentation.answers import CheckedSession
 from segmentation.confidence import NetworkTrial, window_stability
 from segmentation.embeddings import DEFAULT_ANSWER_BYTES, Answer, EmbeddingCache, Recent
-from segmentation.fusion import connected_to
+from segmentation.marks import boxes_at_marks, boxes_round_marks
 from segmentation.outlining import outlined
-from segmentation.slices import SliceHint, SlicePoint, SliceSegmenter
-from segmentation.targets import box_of, target_of
+from segmentation.slices import SliceSegmenter
+from segmentation.targets import pointed_boxes, target_of
 from segmentation.views import SeriesView
 from segmentation.windows import is_in_lung, is_lung, shows_lung, window_for
 
@@ -31,9 +31,7 @@ PROPOSED_RANGE: Final = (
     "the slice range was guessed from the box: confirm first and last slice before using a volume"
 )
 PROPOSED_BOX: Final = "outlined from a click: confirm the outline, or draw a box"
-
-_CLICK_REACH_MM: Final = 10.0
-_CLICK_LARGEST_SHARE: Final = 0.25
+PROPOSED_SCRIBBLE: Final = "outlined from a scribble: confirm the outline, or draw a box"
 
 
 class SlicewiseSegmenter:
@@ -60,16 +58,17 @@ class SlicewiseSegmenter:
         return Capabilities(
             name=self._network.name,
             version=self._network.version,
-            prompts=frozenset({"box", "point", "mask"}),
+            prompts=frozenset({"box", "point", "line", "scribble", "mask"}),
             needs_weights=True,
         )
 
     def supports(self, volume: Volume, prompt: Prompt) -> str | None:  # noqa: ARG002 - the port's
-        """Return None when there is a positive box, click or mask."""
+        """Return None when there is a positive box, click, line or scribble, or a mask."""
         boxes = any(box.positive for box in prompt.boxes)
         points = any(point.positive for point in prompt.points)
+        scribbles = any(scribble.positive for scribble in prompt.scribbles)
         mask = prompt.mask is not None and not prompt.mask.is_empty
-        if boxes or points or mask:
+        if boxes or points or prompt.lines or scribbles or mask:
             return None
         what = f"the {prompt.concept}" if prompt.concept else "a lesion"
         return (
@@ -120,23 +119,18 @@ class SlicewiseSegmenter:
 
     def _segment(self, volume: Volume, prompt: Prompt, series: str, progress: Progress) -> Segment:
         concept = self._concepts.find(prompt.concept) if prompt.concept else None
-        has_outline = any(box.positive for box in prompt.boxes) or prompt.mask is not None
+        boxes = any(box.positive for box in prompt.boxes)
+        has_outline = boxes or bool(prompt.lines) or prompt.mask is not None
         window = window_for(volume, concept, in_lung=_is_in_lung(volume, prompt))
         view = self._view(volume, series, window)
         warnings: tuple[str, ...] = ()
         if not has_outline:
-            progress(0.0, "reading the click")
-            clicked = _box_at_click(view, prompt)
-            if clicked is None:
-                return self._absent(volume, prompt, "no outline was found round the click")
-            prompt = Prompt(
-                concept=prompt.concept,
-                side=prompt.side,
-                boxes=(clicked, *prompt.boxes),
-                points=prompt.points,
-                slice_range=prompt.slice_range,
-            )
-            warnings = (PROPOSED_BOX,)
+            progress(0.0, "reading the marks")
+            found = boxes_at_marks(view, prompt)
+            if not found:
+                return self._absent(volume, prompt, "no outline was found round the marks")
+            prompt = replace(prompt, boxes=(*found, *prompt.boxes))
+            warnings = (PROPOSED_SCRIBBLE if prompt.scribbles else PROPOSED_BOX,)
         target = target_of(prompt, volume.grid)
         if not target.is_range_given:
             warnings = (*warnings, PROPOSED_RANGE)
@@ -149,7 +143,7 @@ class SlicewiseSegmenter:
             concept=prompt.concept,
             provenance=self._provenance(target.in_words()),
             side=prompt.side if prompt.side in ("left", "right") else None,
-            score=float(np.mean(scores)),
+            score=float(np.mean(scores)) if scores else None,
             slice_profile=scores,
             is_proposal=bool(warnings),
             warnings=warnings,
@@ -185,50 +179,5 @@ class SlicewiseSegmenter:
 
 def _is_in_lung(volume: Volume, prompt: Prompt) -> bool:
     """Tell whether a lung window shows it: lung lies round what was pointed at, or is it."""
-    boxes = [box for box in prompt.boxes if box.positive]
-    boxes = boxes or [_round_click(volume, each) for each in prompt.points if each.positive]
+    boxes = pointed_boxes(prompt, volume.grid) or tuple(boxes_round_marks(prompt, volume.grid))
     return any(is_in_lung(volume, box) or is_lung(volume, box) for box in boxes)
-
-
-def _round_click(volume: Volume, point: Point) -> Box:
-    """Return a box of a small lesion's size about a click."""
-    _, rows, columns = volume.grid.shape
-    _, row_mm, column_mm = volume.grid.spacing_mm
-    reach_rows, reach_columns = _CLICK_REACH_MM / row_mm, _CLICK_REACH_MM / column_mm
-    return Box.on_slice(
-        point.slice_index,
-        (max(0, int(point.row - reach_rows)), min(rows, int(point.row + reach_rows) + 1)),
-        (
-            max(0, int(point.column - reach_columns)),
-            min(columns, int(point.column + reach_columns) + 1),
-        ),
-    )
-
-
-def _box_at_click(view: SeriesView, prompt: Prompt) -> Box | None:
-    """Return a box on the slice of the first positive click, or None without a clear outline."""
-    first = next(point for point in prompt.points if point.positive)
-    points = tuple(_slice_point(each) for each in prompt.points if _on_slice(each, first))
-    whole = (slice(0, view.shape[0]), slice(0, view.shape[1]))
-    inside = view.logits(first.slice_index, [SliceHint(points=points)], whole) > 0
-    if not inside[first.row, first.column]:
-        return None
-    seed = np.zeros(view.shape, dtype=np.bool_)
-    seed[first.row, first.column] = True
-    part = connected_to(inside, seed)
-    if part.mean() > _CLICK_LARGEST_SHARE:
-        return None
-    box = box_of(part)
-    return Box.on_slice(
-        first.slice_index,
-        (int(box.row_start), int(box.row_stop)),
-        (int(box.column_start), int(box.column_stop)),
-    )
-
-
-def _slice_point(point: Point) -> SlicePoint:
-    return SlicePoint(row=point.row, column=point.column, positive=point.positive)
-
-
-def _on_slice(point: Point, other: Point) -> bool:
-    return point.slice_index == other.slice_index

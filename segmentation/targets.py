@@ -1,7 +1,8 @@
 """What a prompt points at, slice by slice: key boxes, and what lies between and beyond them."""
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -9,10 +10,12 @@ from numpy.typing import NDArray
 
 from domain.errors import PromptError
 from domain.grid import Grid
-from domain.prompt import Box, Prompt
+from domain.prompt import Box, Prompt, Scribble
 from domain.volume import Mask
 from segmentation.slices import SliceBox, SlicePoint
+from segmentation.strokes import line_ellipse, painted
 
+_PLURALS: Final = {"box": "boxes", "line": "lines"}
 _LEAST_PROFILE: Final = 0.25  # a network needs a box of some size on the last slices too
 
 
@@ -34,6 +37,14 @@ class Target:
         The outline an earlier mask had on a slice; elsewhere an ellipse is expected.
     excluded
         Negative boxes: nothing inside them belongs to it.
+    tilts
+        Of the ellipse in a key's box, where a line was drawn; elsewhere 0.
+    scribbles
+        Strokes by slice.
+    earlier
+        The outlines of an earlier mask, those of slices drawn on anew included.
+    corrected
+        Slices of it with a new box, line, click or scribble; empty where all is to be refined.
     """
 
     keys: dict[int, SliceBox]
@@ -43,6 +54,22 @@ class Target:
     points: dict[int, tuple[SlicePoint, ...]]
     shapes: dict[int, NDArray[np.bool_]] = field(default_factory=dict)
     excluded: tuple[Box, ...] = ()
+    tilts: dict[int, float] = field(default_factory=dict)
+    scribbles: dict[int, tuple[Scribble, ...]] = field(default_factory=dict)
+    earlier: dict[int, NDArray[np.bool_]] = field(default_factory=dict)
+    corrected: frozenset[int] = frozenset()
+
+    @property
+    def is_correction(self) -> bool:
+        """Whether an earlier mask is kept but for what was pointed at."""
+        return bool(self.earlier) and bool(self.corrected or self.excluded)
+
+    @property
+    def marked(self) -> tuple[int, ...]:
+        """Slices with a positive click or scribble."""
+        clicked = {index for index, all_ in self.points.items() if any(p.positive for p in all_)}
+        painted_ = {i for i, all_ in self.scribbles.items() if any(s.positive for s in all_)}
+        return tuple(sorted(clicked | painted_))
 
     @property
     def key_slices(self) -> tuple[int, ...]:
@@ -117,15 +144,13 @@ class Target:
         nearest = min(sides, key=lambda key: abs(key - index))
         return max(math.sqrt(float(square)), _LEAST_PROFILE * sides[nearest])
 
+    def expected_tilt(self, index: int) -> float:
+        """Return the tilt of the ellipse expected on a slice: that of the nearest key."""
+        return self.tilts.get(self.nearest_key(index), 0.0) if self.tilts else 0.0
+
     def outer_box(self) -> SliceBox:
         """Return the box round all key boxes."""
-        boxes = self.keys.values()
-        return SliceBox(
-            row_start=min(box.row_start for box in boxes),
-            row_stop=max(box.row_stop for box in boxes),
-            column_start=min(box.column_start for box in boxes),
-            column_stop=max(box.column_stop for box in boxes),
-        )
+        return round_all(self.keys.values())
 
     def exclude(self, voxels: NDArray[np.bool_]) -> None:
         """Clear, in place, what lies outside the range or inside a negative box."""
@@ -141,53 +166,59 @@ class Target:
     def in_words(self) -> str:
         """Say it for provenance, numbered as the volume's slices, from 0."""
         keys = ", ".join(str(index) for index in self.key_slices)
-        what = "box on slice" if len(self.keys) == 1 else "boxes on slices"
+        kind = "line" if set(self.tilts) == set(self.keys) else "box"
+        what = f"{kind} on slice" if len(self.keys) == 1 else f"{_PLURALS[kind]} on slices"
         clicks = sum(len(points) for points in self.points.values())
+        strokes = sum(len(scribbles) for scribbles in self.scribbles.values())
         clicked = f", {clicks} clicks" if clicks else ""
+        clicked += f", {strokes} scribbles" if strokes else ""
         range_words = "" if self.is_range_given else " (proposed)"
         return f"{what} {keys}{clicked}, slices {self.start} to {self.stop - 1}{range_words}"
 
 
 def target_of(prompt: Prompt, grid: Grid) -> Target:
-    """Return what a prompt with boxes or a mask points at.
+    """Return what a prompt with boxes, lines or a mask points at.
 
     Boxes on one slice are keys; a box over several slices is a key on its middle slice and gives
-    the range; each slice of an earlier mask is a key unless a box was drawn there.
+    the range; a line is the key of the ellipse about it; each slice of an earlier mask is a key
+    unless a box or line was drawn there.
 
     Raises
     ------
     PromptError
-        If there is nothing positive in it, two boxes are on one slice, or a box lies outside the
-        slice range.
+        If there is nothing positive in it, two boxes or lines are on one slice, or something
+        positive lies outside the slice range.
     """
     keys: dict[int, SliceBox] = {}
     shapes: dict[int, NDArray[np.bool_]] = {}
     spans: list[tuple[int, int]] = []
     if prompt.mask is not None and not prompt.mask.is_empty:
         indices = prompt.mask.slice_indices()
-        spans.append((indices[0], indices[-1] + 1))
+        if prompt.slice_range is not None:
+            indices = tuple(each for each in indices if each in range(*prompt.slice_range))
+        if indices:
+            spans.append((indices[0], indices[-1] + 1))
         shapes = {index: prompt.mask.voxels[index] for index in indices}
         keys = {index: box_of(shape) for index, shape in shapes.items()}
-    drawn: set[int] = set()
-    for box in prompt.boxes:
-        if box.positive:
-            index = (box.slice_start + box.slice_stop - 1) // 2
-            if index in drawn:
-                raise PromptError(
-                    f"two boxes on slice {index} are two things: ask for one after the other"
-                )
-            drawn.add(index)
-            shapes.pop(index, None)
-            keys[index] = slice_box(box)
-            spans.append((box.slice_start, box.slice_stop))
+    earlier = dict(shapes)
+    drawn, tilts = _drawn(prompt, grid)
+    for index in drawn:
+        shapes.pop(index, None)
+    keys |= drawn
+    spans += [(box.slice_start, box.slice_stop) for box in prompt.boxes if box.positive]
+    spans += [(line.slice_index, line.slice_index + 1) for line in prompt.lines]
     if not keys:
         raise PromptError("the prompt has no positive box: draw one round what is to be outlined")
     points: dict[int, tuple[SlicePoint, ...]] = {}
     for point in prompt.points:
         click = SlicePoint(row=point.row, column=point.column, positive=point.positive)
         points[point.slice_index] = (*points.get(point.slice_index, ()), click)
+    scribbles: dict[int, tuple[Scribble, ...]] = {}
+    for scribble in prompt.scribbles:
+        index = scribble.slice_index
+        scribbles[index] = (*scribbles.get(index, ()), scribble)
     start, stop, is_given = _range(prompt, keys, spans, grid)
-    return Target(
+    target = Target(
         keys=keys,
         start=start,
         stop=stop,
@@ -195,29 +226,86 @@ def target_of(prompt: Prompt, grid: Grid) -> Target:
         points=points,
         shapes=shapes,
         excluded=tuple(box for box in prompt.boxes if not box.positive),
+        tilts=tilts,
+        scribbles=scribbles,
+        earlier=earlier,
     )
+    return _correction(target, frozenset(drawn), grid) if earlier else target
+
+
+def _correction(target: Target, drawn: frozenset[int], grid: Grid) -> Target:
+    """Return the target with its corrected slices, each of which is a key that holds its marks."""
+    marks: dict[int, list[SliceBox]] = {}
+    for index, points in target.points.items():
+        marks.setdefault(index, []).extend(_pixel(each) for each in points if each.positive)
+    for index, scribbles in target.scribbles.items():
+        images = [
+            painted((grid.shape[1], grid.shape[2]), each) for each in scribbles if each.positive
+        ]
+        marks.setdefault(index, []).extend(box_of(image) for image in images if image.any())
+    keys = dict(target.keys)
+    corrected = set(drawn)
+    for index, boxes in marks.items():
+        if index in target.earlier or boxes:
+            own = [] if index in drawn else [target.expected_box(index)]
+            keys[index] = round_all([*own, *boxes]) if index not in drawn else keys[index]
+            corrected.add(index)
+    return replace(target, keys=keys, corrected=frozenset(corrected))
+
+
+def _pixel(point: SlicePoint) -> SliceBox:
+    row, column = point.row, point.column
+    return SliceBox(row_start=row, row_stop=row + 1, column_start=column, column_stop=column + 1)
+
+
+def _drawn(prompt: Prompt, grid: Grid) -> tuple[dict[int, SliceBox], dict[int, float]]:
+    """Return the box drawn on each slice, and the tilts of those that stand for a line."""
+    boxes: dict[int, SliceBox] = {}
+    tilts: dict[int, float] = {}
+    for box in prompt.boxes:
+        if box.positive:
+            index = (box.slice_start + box.slice_stop - 1) // 2
+            if index in boxes:
+                raise PromptError(
+                    f"two boxes on slice {index} are two things: ask for one after the other"
+                )
+            boxes[index] = slice_box(box)
+    for line in prompt.lines:
+        if line.slice_index in boxes:
+            raise PromptError(
+                f"a line and another line or box on slice {line.slice_index} are two things: ask "
+                "for one after the other"
+            )
+        ellipse_ = line_ellipse(line, grid)
+        boxes[line.slice_index] = ellipse_.box
+        tilts[line.slice_index] = ellipse_.tilt
+    return boxes, tilts
 
 
 def _range(
     prompt: Prompt, keys: dict[int, SliceBox], spans: list[tuple[int, int]], grid: Grid
 ) -> tuple[int, int, bool]:
     first, last = min(keys), max(keys)
+    marked = {point.slice_index for point in prompt.points if point.positive}
+    marked |= {each.slice_index for each in prompt.scribbles if each.positive}
     if prompt.slice_range is not None:
         start, stop = prompt.slice_range
-        if first < start or last >= stop:
-            outside = first if first < start else last
+        outside = [index for index in sorted({first, last} | marked) if not start <= index < stop]
+        if outside:
+            what = "box or line" if outside[0] in keys else "click or scribble"
             raise PromptError(
-                f"the box on slice {outside} lies outside the slice range {start}:{stop}: "
+                f"the {what} on slice {outside[0]} lies outside the slice range {start}:{stop}: "
                 "give a range that holds it"
             )
         return start, stop, True
     start, stop = min(span[0] for span in spans), max(span[1] for span in spans)
     if stop - start > 1:
-        return start, stop, True
+        return min(start, *marked, stop - 1), max(stop, *(index + 1 for index in marked), 0), True
     if grid.shape[0] == 1:
         return 0, 1, True
     reach = guessed_reach(keys[first], grid)
-    return max(0, first - reach), min(grid.shape[0], first + reach + 1), False
+    start, stop = min(first - reach, *marked, first), max(first + reach, *marked, first) + 1
+    return max(0, start), min(grid.shape[0], stop), False
 
 
 def guessed_reach(box: SliceBox, grid: Grid) -> int:
@@ -248,20 +336,54 @@ def box_of(image: NDArray[np.bool_]) -> SliceBox:
     )
 
 
-def ellipse(shape: tuple[int, int], box: SliceBox) -> NDArray[np.float32]:
+def round_all(boxes: Collection[SliceBox]) -> SliceBox:
+    """Return the box round all of them."""
+    return SliceBox(
+        row_start=min(box.row_start for box in boxes),
+        row_stop=max(box.row_stop for box in boxes),
+        column_start=min(box.column_start for box in boxes),
+        column_stop=max(box.column_stop for box in boxes),
+    )
+
+
+def whole_box(index: int, box: SliceBox, shape: tuple[int, int]) -> Box:
+    """Return the pixels a box touches on a slice."""
+    inside = box.clipped(shape)
+    return Box.on_slice(
+        index,
+        (math.floor(inside.row_start), math.ceil(inside.row_stop)),
+        (math.floor(inside.column_start), math.ceil(inside.column_stop)),
+    )
+
+
+def pointed_boxes(prompt: Prompt, grid: Grid) -> tuple[Box, ...]:
+    """Return the positive boxes of a prompt, and those round the ellipses of its lines."""
+    shape = (grid.shape[1], grid.shape[2])
+    return (
+        *(box for box in prompt.boxes if box.positive),
+        *(
+            whole_box(line.slice_index, line_ellipse(line, grid).box, shape)
+            for line in prompt.lines
+        ),
+    )
+
+
+def ellipse(shape: tuple[int, int], box: SliceBox, tilt: float = 0.0) -> NDArray[np.float32]:
     """Return the distance from the centre, where 1 is the ellipse inscribed in the box."""
     row, column = box.centre
-    rows = (np.arange(shape[0]) + 0.5 - row) / (box.rows / 2)
-    columns = (np.arange(shape[1]) + 0.5 - column) / (box.columns / 2)
-    return np.sqrt(rows[:, None] ** 2 + columns[None, :] ** 2).astype(np.float32)
+    rows = ((np.arange(shape[0]) + 0.5 - row) / (box.rows / 2))[:, None]
+    columns = ((np.arange(shape[1]) + 0.5 - column) / (box.columns / 2))[None, :]
+    square = (rows**2 - 2 * tilt * rows * columns + columns**2) / (1 - tilt**2)
+    return np.sqrt(np.maximum(square, 0)).astype(np.float32)
 
 
 def ellipsoid(target: Target, grid: Grid) -> Mask:
-    """Return the plain ellipsoid of a box and a range: what any engine has to beat."""
+    """Return the plain ellipsoid of a box or line and a range: what any engine has to beat."""
     voxels = np.zeros(grid.shape, dtype=np.bool_)
     for index in range(target.start, target.stop):
         box = target.expected_box(index)
         if len(target.keys) == 1:
             box = target.keys[target.main_key].scaled(target.profile(index))
-        voxels[index] = ellipse((grid.shape[1], grid.shape[2]), box) <= 1
+        tilt = target.expected_tilt(index)
+        voxels[index] = ellipse((grid.shape[1], grid.shape[2]), box, tilt) <= 1
     return Mask(voxels=voxels, grid=grid)

@@ -86,7 +86,9 @@ def _commands(desk: Desk) -> APIRouter:
     def post_command(body: CommandBody) -> dict[str, Any]:
         """Do what a sentence says on a stored series; the result waits for a yes."""
         series = SeriesUID(body.series_instance_uid)
-        return desk.command(series, body.text, body.hints(), ACTOR, body.engine).printed()
+        mask = desk.mask_of(body.mask.result, body.mask.segment) if body.mask else None
+        hints = body.hints(mask)
+        return desk.command(series, body.text, hints, ACTOR, body.engine).printed()
 
     @router.get("")
     def get_commands() -> list[dict[str, Any]]:

@@ -1,13 +1,18 @@
 """What the web API takes: checked at the door, then plain domain values."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from copilot.analysis import Hints
-from domain.prompt import Box, Point
+from copilot.hints import EarlierMask, Hints
+from domain.prompt import SCRIBBLE_RADIUS_PX, Box, Line, Point, Scribble
 
 Index = Annotated[int, Field(ge=0)]
+Coordinate = Annotated[float, Field(ge=-0.5)]
+PlaceBody = tuple[Coordinate, Coordinate]
+_MOST_CORNERS = 10_000
+_WIDEST_BRUSH_PX = 50
 _LONGEST_SENTENCE = 1000
 
 
@@ -23,12 +28,14 @@ class BoxBody(_Body):
     column_start: Index
     row_stop: Index
     column_stop: Index
+    positive: bool = True
 
     def box(self) -> Box:
         """Return the domain's box."""
-        return Box.on_slice(
+        box = Box.on_slice(
             self.slice, (self.row_start, self.row_stop), (self.column_start, self.column_stop)
         )
+        return replace(box, positive=self.positive)
 
 
 class PointBody(_Body):
@@ -46,6 +53,44 @@ class PointBody(_Body):
         )
 
 
+class LineBody(_Body):
+    """The longest diameter of a thing, and perhaps a second line across it: (row, column) ends."""
+
+    slice: Index
+    start: PlaceBody
+    stop: PlaceBody
+    across: tuple[PlaceBody, PlaceBody] | None = None
+
+    def line(self) -> Line:
+        """Return the domain's line."""
+        return Line(slice_index=self.slice, start=self.start, stop=self.stop, across=self.across)
+
+
+class ScribbleBody(_Body):
+    """A stroke of a brush: (row, column) corners."""
+
+    slice: Index
+    path: Annotated[tuple[PlaceBody, ...], Field(min_length=1, max_length=_MOST_CORNERS)]
+    radius_px: Annotated[float, Field(gt=0, le=_WIDEST_BRUSH_PX)] = SCRIBBLE_RADIUS_PX
+    positive: bool = True
+
+    def scribble(self) -> Scribble:
+        """Return the domain's scribble."""
+        return Scribble(
+            slice_index=self.slice,
+            path=self.path,
+            radius_px=self.radius_px,
+            positive=self.positive,
+        )
+
+
+class MaskBody(_Body):
+    """The mask of an earlier result, to be corrected; the segment's number where it has several."""
+
+    result: Annotated[str, Field(min_length=1, max_length=64)]
+    segment: Annotated[int, Field(ge=1)] | None = None
+
+
 class CommandBody(_Body):
     """A sentence and what was pointed at."""
 
@@ -53,13 +98,19 @@ class CommandBody(_Body):
     text: Annotated[str, Field(min_length=1, max_length=_LONGEST_SENTENCE)]
     boxes: tuple[BoxBody, ...] = ()
     points: tuple[PointBody, ...] = ()
+    lines: tuple[LineBody, ...] = ()
+    scribbles: tuple[ScribbleBody, ...] = ()
+    mask: MaskBody | None = None
     slices: tuple[Index, Index] | None = None
     engine: str | None = None
 
-    def hints(self) -> Hints:
-        """Return what was pointed at."""
+    def hints(self, mask: EarlierMask | None = None) -> Hints:
+        """Return what was pointed at, with the earlier mask that ``mask`` names."""
         return Hints(
             boxes=tuple(box.box() for box in self.boxes),
             points=tuple(point.point() for point in self.points),
+            lines=tuple(line.line() for line in self.lines),
+            scribbles=tuple(each.scribble() for each in self.scribbles),
+            mask=mask,
             slice_range=self.slices,
         )

@@ -5,17 +5,20 @@ from typing import Annotated, Any
 
 import typer
 
-from copilot.analysis import Analysis, Hints
+from copilot.analysis import Analysis
 from copilot.cli.console import (
     complain,
     emit,
     house,
     parsed_box,
+    parsed_line,
     parsed_point,
     parsed_range,
+    parsed_scribble,
     progress_bar,
     say,
 )
+from copilot.hints import EarlierMask, Hints
 from copilot.printing import printed_analysis
 from copilot.understanding import understood
 from dicom_node.files import dicom_files, one_series
@@ -33,8 +36,38 @@ def ask(
         list[str] | None,
         typer.Option(help="SLICE,ROW0,COL0,ROW1,COL1, zero-based, half-open; may be repeated."),
     ] = None,
+    not_box: Annotated[
+        list[str] | None, typer.Option(help="As --box: nothing inside it belongs to it.")
+    ] = None,
     point: Annotated[
         list[str] | None, typer.Option(help="SLICE,ROW,COL, zero-based; may be repeated.")
+    ] = None,
+    not_point: Annotated[
+        list[str] | None, typer.Option(help="As --point: this does not belong to it.")
+    ] = None,
+    line: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="SLICE,ROW0,COL0,ROW1,COL1: its longest diameter from edge to edge, whole numbers "
+            "at pixel centres; ROW2,COL2,ROW3,COL3 more for a line across. May be repeated."
+        ),
+    ] = None,
+    scribble: Annotated[
+        list[str] | None,
+        typer.Option(help="SLICE,ROW,COL,ROW,COL,...: a stroke inside it; may be repeated."),
+    ] = None,
+    not_scribble: Annotated[
+        list[str] | None, typer.Option(help="As --scribble: a stroke outside it.")
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            help="SEG of this series to correct: slices out of reach of boxes, lines, clicks and "
+            "scribbles stay as they are. Without any, all of it is refined."
+        ),
+    ] = None,
+    segment: Annotated[
+        int | None, typer.Option(help="Segment of --mask, where it holds several.")
     ] = None,
     slices: Annotated[
         str | None, typer.Option(help="A:B, slices it may extend over, zero-based, half-open.")
@@ -56,9 +89,23 @@ def ask(
         )
     home = house(config)
     command = understood(home.grammar, sentence)
+    if segment is not None and mask is None:
+        raise InputError(f"--segment {segment} is of no use without --mask: give the SEG file")
     hints = Hints(
-        boxes=tuple(parsed_box(each) for each in box or ()),
-        points=tuple(parsed_point(each) for each in point or ()),
+        boxes=(
+            *(parsed_box(each) for each in box or ()),
+            *(parsed_box(each, positive=False) for each in not_box or ()),
+        ),
+        points=(
+            *(parsed_point(each) for each in point or ()),
+            *(parsed_point(each, positive=False) for each in not_point or ()),
+        ),
+        lines=tuple(parsed_line(each) for each in line or ()),
+        scribbles=(
+            *(parsed_scribble(each) for each in scribble or ()),
+            *(parsed_scribble(each, positive=False) for each in not_scribble or ()),
+        ),
+        mask=EarlierMask(seg=mask, segment=segment) if mask is not None else None,
         slice_range=parsed_range(slices) if slices else None,
     )
     _check_output(output)

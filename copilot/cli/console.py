@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,12 +15,18 @@ from copilot.settings import load_settings
 from copilot.wiring import House
 from domain.errors import InputError
 from domain.ports import Progress as ProgressPort
-from domain.prompt import Box, Point
+from domain.prompt import Box, Line, Place, Point, Scribble
 
 people: Final = Console(stderr=True, highlight=False)
 _BOX_NUMBERS: Final = 5
 _POINT_NUMBERS: Final = 3
 _RANGE_NUMBERS: Final = 2
+_LINE_NUMBERS: Final = 4
+_CROSS_NUMBERS: Final = 8
+BOX_FORM: Final = "SLICE,ROW0,COL0,ROW1,COL1"
+POINT_FORM: Final = "SLICE,ROW,COL"
+LINE_FORM: Final = "SLICE,ROW0,COL0,ROW1,COL1"
+SCRIBBLE_FORM: Final = "SLICE,ROW,COL,ROW,COL,..."
 
 
 def house(config: Path | None) -> House:
@@ -65,7 +72,7 @@ def progress_bar() -> Iterator[ProgressPort]:
         yield show
 
 
-def parsed_box(text: str) -> Box:
+def parsed_box(text: str, *, positive: bool = True) -> Box:
     """Return the box of SLICE,ROW0,COL0,ROW1,COL1: zero-based, half-open.
 
     Raises
@@ -73,14 +80,70 @@ def parsed_box(text: str) -> Box:
     InputError
         Naming the text and the form wanted.
     """
-    numbers = _numbers(text, ",", _BOX_NUMBERS, "--box", "SLICE,ROW0,COL0,ROW1,COL1")
-    return Box.on_slice(numbers[0], (numbers[1], numbers[3]), (numbers[2], numbers[4]))
+    option = "--box" if positive else "--not-box"
+    numbers = _numbers(text, ",", _BOX_NUMBERS, option, BOX_FORM)
+    box = Box.on_slice(numbers[0], (numbers[1], numbers[3]), (numbers[2], numbers[4]))
+    return replace(box, positive=positive)
 
 
-def parsed_point(text: str) -> Point:
+def parsed_point(text: str, *, positive: bool = True) -> Point:
     """Return the click of SLICE,ROW,COL: zero-based."""
-    numbers = _numbers(text, ",", _POINT_NUMBERS, "--point", "SLICE,ROW,COL")
-    return Point(slice_index=numbers[0], row=numbers[1], column=numbers[2])
+    option = "--point" if positive else "--not-point"
+    numbers = _numbers(text, ",", _POINT_NUMBERS, option, POINT_FORM)
+    return Point(slice_index=numbers[0], row=numbers[1], column=numbers[2], positive=positive)
+
+
+def parsed_line(text: str) -> Line:
+    """Return the line of SLICE,ROW0,COL0,ROW1,COL1; four more numbers are the line across it.
+
+    Raises
+    ------
+    InputError
+        Naming the text and the form wanted.
+    """
+    index, numbers = _placed(text, "--line", LINE_FORM)
+    if len(numbers) not in (_LINE_NUMBERS, _CROSS_NUMBERS):
+        raise InputError(
+            f"--line {text!r} has {len(numbers)} numbers after the slice: give {LINE_FORM}, and "
+            "ROW2,COL2,ROW3,COL3 more for a second line across"
+        )
+    places = _places(numbers)
+    across = (places[2], places[3]) if len(numbers) == _CROSS_NUMBERS else None
+    return Line(slice_index=index, start=places[0], stop=places[1], across=across)
+
+
+def parsed_scribble(text: str, *, positive: bool = True) -> Scribble:
+    """Return the stroke of SLICE,ROW,COL,ROW,COL,...
+
+    Raises
+    ------
+    InputError
+        Naming the text and the form wanted.
+    """
+    option = "--scribble" if positive else "--not-scribble"
+    index, numbers = _placed(text, option, SCRIBBLE_FORM)
+    if not numbers or len(numbers) % 2:
+        raise InputError(
+            f"{option} {text!r} has {len(numbers)} numbers after the slice: give pairs, "
+            f"{SCRIBBLE_FORM}"
+        )
+    return Scribble(slice_index=index, path=_places(numbers), positive=positive)
+
+
+def _placed(text: str, option: str, form: str) -> tuple[int, tuple[float, ...]]:
+    """Return a slice and the coordinates on it, of which fractions are allowed."""
+    parts = text.split(",")
+    try:
+        return int(parts[0]), tuple(float(part) for part in parts[1:])
+    except ValueError as error:
+        raise InputError(
+            f"{option} {text!r} is not of the form {form}: the slice a whole number, rows and "
+            "columns numbers"
+        ) from error
+
+
+def _places(numbers: tuple[float, ...]) -> tuple[Place, ...]:
+    return tuple(zip(numbers[::2], numbers[1::2], strict=True))
 
 
 def parsed_range(text: str) -> tuple[int, int]:

@@ -15,11 +15,12 @@ from typing import Any, Final
 
 import pydicom
 
-from copilot.analysis import Analysis, Hints
+from copilot.analysis import Analysis
 from copilot.demo.archive import DemoArchive, running_archive
 from copilot.demo.study import EXPERT_VOLUME_ML, SampleCase, make_chest_ct
 from copilot.evaluation.agreement import dice
 from copilot.evaluation.gestures import range_of, tight_box
+from copilot.hints import Hints
 from copilot.intent.interpretation import interpret
 from copilot.models.catalog import DEFAULT, SAMPLE_STUDY
 from copilot.models.fetch import PackageSource

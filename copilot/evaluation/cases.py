@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from domain.errors import InputError
 
-Gesture = Literal["box", "box3d", "point", "line", "text"]
+Gesture = Literal["box", "box3d", "point", "line", "scribble", "text"]
 Index = Annotated[int, Field(ge=0)]
 
 _OWN_CHECK: Final = "Value error, "

@@ -1,6 +1,8 @@
 """What a person would have pointed at, made from the reference mask, and how hands differ."""
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import edt
@@ -10,12 +12,15 @@ from numpy.typing import NDArray
 
 from copilot.evaluation.cases import CaseEntry, Gesture
 from domain.grid import Grid
-from domain.prompt import Box, Point, Prompt
+from domain.prompt import Box, Line, Place, Point, Prompt, Scribble
 from domain.volume import Mask
 from reporting.diameters import axes_on_slice
 
 JITTER: Final = 0.1
 """Each edge moves by up to this share of the side."""
+
+_STROKE: Final = 0.7  # of the longest diameter: hands stop before the edge
+_STROKE_CORNERS: Final = 7
 
 
 def prompt_of(case: CaseEntry, reference: Mask, concept: str | None) -> Prompt:
@@ -23,11 +28,13 @@ def prompt_of(case: CaseEntry, reference: Mask, concept: str | None) -> Prompt:
 
     A given box or point is taken as it is. Else the gesture is made: a tight box on the slice where
     the reference is largest with its slice range; a tight 3D box; a click at the point of that
-    slice deepest inside; the longest diameter of that slice, as the box of the circle on it, with
-    the slice range; or no gesture, only the name.
+    slice deepest inside; the longest diameter of that slice, or a stroke along its middle, with the
+    slice range; or no gesture, only the name.
     """
     boxes: tuple[Box, ...] = ()
     points: tuple[Point, ...] = ()
+    lines: tuple[Line, ...] = ()
+    scribbles: tuple[Scribble, ...] = ()
     slice_range = case.slices
     if case.box is not None:
         index, row, column, row_stop, column_stop = case.box
@@ -39,10 +46,18 @@ def prompt_of(case: CaseEntry, reference: Mask, concept: str | None) -> Prompt:
         box = _BOXES[gesture](reference)
         boxes = (box,) if box is not None else ()
         points = (deepest_point(reference),) if gesture == "point" else ()
-        if gesture in ("box", "line") and slice_range is None:
+        lines = (longest_line(reference),) if gesture == "line" else ()
+        scribbles = (middle_stroke(reference),) if gesture == "scribble" else ()
+        if gesture in ("box", "line", "scribble") and slice_range is None:
             slice_range = range_of(reference)
     return Prompt(
-        concept=concept, side=case.side, boxes=boxes, points=points, slice_range=slice_range
+        concept=concept,
+        side=case.side,
+        boxes=boxes,
+        points=points,
+        lines=lines,
+        scribbles=scribbles,
+        slice_range=slice_range,
     )
 
 
@@ -86,23 +101,45 @@ def deepest_point(mask: Mask) -> Point:
     return Point(slice_index=index, row=int(row) - 1, column=int(column) - 1)
 
 
-def circle_on_diameter(mask: Mask) -> Box:
-    """Return the box of the circle on the longest diameter of the slice of largest area."""
+def longest_line(mask: Mask) -> Line:
+    """Return the longest diameter of the slice of largest area, between outer edges."""
     index = key_slice(mask)
     long = axes_on_slice(mask, index).long
-    centre = mask.grid.to_index(np.mean(long.ends_lps_mm, axis=0))[1:]
-    reach = long.length_mm / 2 / np.array(mask.grid.spacing_mm[1:])
-    edges = centre[:, None] + 0.5 + reach[:, None] * (-1, 1)
-    rows, columns = (
-        _whole(edge, length) for edge, length in zip(edges, mask.grid.shape[1:], strict=True)
-    )
-    return Box.on_slice(index, rows, columns)
+    start, stop = (mask.grid.to_index(end)[1:].tolist() for end in long.ends_lps_mm)
+    return Line(slice_index=index, start=(start[0], start[1]), stop=(stop[0], stop[1]))
+
+
+def middle_stroke(mask: Mask) -> Scribble:
+    """Return a stroke along the middle of the slice of largest area.
+
+    It goes along the middle 70 % of the longest diameter, half-way between the two sides, where the
+    thing reaches so far; each corner lies inside.
+    """
+    line = longest_line(mask)
+    image = mask.voxels[line.slice_index]
+    start, stop = np.array(line.start), np.array(line.stop)
+    along = stop - start
+    across = np.array((-along[1], along[0]))
+    path = []
+    for share in np.linspace((1 - _STROKE) / 2, (1 + _STROKE) / 2, _STROKE_CORNERS):
+        steps = np.linspace(-0.5, 0.5, 2 * int(np.hypot(*along)) + 3)
+        places = np.rint(start + share * along + steps[:, None] * across).astype(int)
+        places = places[((places >= 0) & (places < image.shape)).all(axis=1)]
+        inside = places[image[places[:, 0], places[:, 1]]]
+        if len(inside):
+            row, column = inside[len(inside) // 2]
+            path.append((float(row), float(column)))
+    if not path:
+        point = deepest_point(mask)
+        path = [(float(point.row), float(point.column))]
+    return Scribble(slice_index=line.slice_index, path=tuple(path))
 
 
 def jittered(prompt: Prompt, reference: Mask, random: Generator) -> Prompt:
     """Return a prompt as another hand would have given it: words and slice range stay.
 
-    Every edge of a box moves by up to 10 % of its side. A click moves by up to 10 % of the
+    Every edge of a box moves by up to 10 % of its side, every end of a line by up to 10 % of its
+    length along and across it. A click or a corner of a scribble moves by up to 10 % of the
     reference's box, and stays where it is when it would leave the reference.
     """
     grid = reference.grid
@@ -111,6 +148,8 @@ def jittered(prompt: Prompt, reference: Mask, random: Generator) -> Prompt:
         side=prompt.side,
         boxes=tuple(jittered_box(box, grid, random) for box in prompt.boxes),
         points=tuple(_moved(point, reference, random) for point in prompt.points),
+        lines=tuple(_jittered_line(line, grid, random) for line in prompt.lines),
+        scribbles=tuple(_moved_stroke(each, reference, random) for each in prompt.scribbles),
         slice_range=prompt.slice_range,
     )
 
@@ -137,6 +176,26 @@ def jittered_box(box: Box, grid: Grid, random: Generator) -> Box:
         column_stop=ends[2][1],
         positive=box.positive,
     )
+
+
+def _jittered_line(line: Line, grid: Grid, random: Generator) -> Line:
+    reach = JITTER * math.dist(line.start, line.stop) / math.sqrt(2)
+    lowest, highest = np.array((-0.5, -0.5)), np.array(grid.shape[1:]) - 0.5
+
+    def moved(place: Place) -> Place:
+        there = np.clip(np.array(place) + random.uniform(-reach, reach, 2), lowest, highest)
+        return float(there[0]), float(there[1])
+
+    return replace(line, start=moved(line.start), stop=moved(line.stop))
+
+
+def _moved_stroke(scribble: Scribble, reference: Mask, random: Generator) -> Scribble:
+    index, path = scribble.slice_index, []
+    for row, column in scribble.path:
+        corner = Point(slice_index=index, row=round(row), column=round(column))
+        moved = _moved(replace(corner, positive=scribble.positive), reference, random)
+        path.append((float(moved.row), float(moved.column)))
+    return replace(scribble, path=tuple(path))
 
 
 def _moved(point: Point, reference: Mask, random: Generator) -> Point:
@@ -166,7 +225,8 @@ def _whole(edges: NDArray[np.float64], length: int) -> tuple[int, int]:
 _BOXES: Final[dict[Gesture, Callable[[Mask], Box | None]]] = {
     "box": tight_box,
     "box3d": tight_box_3d,
-    "line": circle_on_diameter,
+    "line": lambda _: None,
+    "scribble": lambda _: None,
     "point": lambda _: None,
     "text": lambda _: None,
 }

@@ -228,7 +228,7 @@ def _absence(segments: Sequence[Segment]) -> str:
 
 
 def _plain(prompt: Prompt, reference: Mask) -> Agreement | None:
-    if not any(box.positive for box in prompt.boxes):
+    if not prompt.lines and not any(box.positive for box in prompt.boxes):
         return None
     return agreement(ellipsoid(target_of(prompt, reference.grid), reference.grid), reference)
 

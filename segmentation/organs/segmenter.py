@@ -14,7 +14,7 @@ from domain.prompt import Prompt
 from domain.segment import AlgorithmType, Confidence, Provenance, Segment
 from domain.uids import SeriesUID
 from domain.volume import Mask, SeriesReference, Volume
-from segmentation.answers import CheckedSession
+from segmentation.answers import CheckedSession, not_taken
 from segmentation.coarse import depth_mm
 from segmentation.confidence import dice
 from segmentation.organs.anatomy import Anatomy, anatomy_of
@@ -101,7 +101,7 @@ class FoundOrganSegmenter:
                 f"the series covers {covered:.0f} mm, too little to find the {concept.phrase} by "
                 "name: draw a box on one slice"
             )
-        return None
+        return not_taken(f"the {self._route} finder", self.capabilities.prompts, prompt)
 
     def open(self, volume: Volume) -> CheckedSession:
         """Prepare to answer prompts; the anatomy is read once."""

@@ -12,7 +12,7 @@ from domain.ports import Capabilities, Progress
 from domain.prompt import Prompt
 from domain.segment import AlgorithmType, Provenance, Segment
 from domain.volume import Mask, Volume
-from segmentation.answers import CheckedSession
+from segmentation.answers import CheckedSession, not_taken
 from segmentation.slices import Embedding, SliceHint
 from segmentation.targets import ellipsoid, target_of
 
@@ -161,8 +161,9 @@ class EllipsoidSegmenter:
 
     def supports(self, volume: Volume, prompt: Prompt) -> str | None:  # noqa: ARG002 - the port's
         """Return None when there is a positive box."""
-        if any(box.positive for box in prompt.boxes):
-            return None
+        unknown = not_taken("the ellipsoid", self.capabilities.prompts, prompt)
+        if unknown is not None or any(box.positive for box in prompt.boxes):
+            return unknown
         return "I need a box on one slice"
 
     def open(self, volume: Volume) -> CheckedSession:

@@ -9,7 +9,7 @@ import pytest
 from copilot.concepts import load_concepts
 from domain.errors import Cancelled, CannotDoError, PromptError
 from domain.ports import Segmenter, no_progress
-from domain.prompt import Box, Point, Prompt
+from domain.prompt import Box, Line, Point, Prompt, Scribble
 from domain.volume import Volume
 from segmentation.half_maximum import HalfMaximumSegmenter
 from segmentation.organs.anatomy import Anatomy
@@ -62,7 +62,13 @@ class Example:
     refused: Prompt
 
 
+KINDS = {"text", "box", "point", "line", "scribble", "mask"}
+LINE = Line(slice_index=11, start=(46.0, 86.0), stop=(46.0, 94.0))
+SCRIBBLE = Scribble(slice_index=11, path=((44.0, 88.0), (48.0, 92.0)))
+
 BOXED = Prompt(concept="lung lesion", boxes=(LESION_BOX,), slice_range=(9, 14))
+LINED = Prompt(concept="lung lesion", lines=(LINE,), slice_range=(9, 14))
+SCRIBBLED = Prompt(concept="lung lesion", scribbles=(SCRIBBLE,), slice_range=(9, 14))
 CLICKED = Prompt(points=(Point(slice_index=11, row=46, column=90),), slice_range=(9, 14))
 PANCREAS = Prompt(concept="pancreas")
 EXAMPLES = {
@@ -71,6 +77,21 @@ EXAMPLES = {
     "half-maximum, clicked": Example(
         engine=HalfMaximumSegmenter(), supported=CLICKED, refused=PANCREAS
     ),
+    "half-maximum, a line": Example(
+        engine=HalfMaximumSegmenter(), supported=LINED, refused=PANCREAS
+    ),
+    "slicewise, a line": Example(
+        engine=SlicewiseSegmenter(BrightNetwork(), small_table()),
+        supported=LINED,
+        refused=PANCREAS,
+    ),
+    "slicewise, scribbled": Example(
+        engine=SlicewiseSegmenter(BrightNetwork(), small_table()),
+        supported=SCRIBBLED,
+        refused=PANCREAS,
+    ),
+    "router, a line": Example(engine=_router(), supported=LINED, refused=PANCREAS),
+    "router, scribbled": Example(engine=_router(), supported=SCRIBBLED, refused=PANCREAS),
     "router, clicked": Example(engine=_router(), supported=CLICKED, refused=PANCREAS),
     "slicewise": Example(
         engine=SlicewiseSegmenter(BrightNetwork(), small_table()),
@@ -129,7 +150,7 @@ def _segments(example: Example, volume: Volume, prompt: Prompt):
 def test_it_is_a_segmenter_with_a_name(example):
     assert isinstance(example.engine, Segmenter)
     assert example.engine.capabilities.name
-    assert example.engine.capabilities.prompts <= {"text", "box", "point", "mask"}
+    assert example.engine.capabilities.prompts <= KINDS
 
 
 def test_a_supported_prompt_is_answered_on_the_volumes_grid(example, volume):
@@ -164,6 +185,29 @@ def test_a_refusal_is_a_reason_that_says_what_would_help(example, volume):
     assert "box" in reason
 
 
+@pytest.mark.parametrize(
+    ("kind", "prompt"),
+    [
+        ("line", Prompt(lines=(LINE,), slice_range=(9, 14))),
+        ("scribble", Prompt(scribbles=(SCRIBBLE,), slice_range=(9, 14))),
+    ],
+)
+def test_a_gesture_is_taken_or_refused_by_name(example, volume, kind, prompt):
+    engine = example.engine
+    takes = kind in engine.capabilities.prompts
+    prompt = replace(prompt, concept=None if takes else example.supported.concept)
+    if not takes:
+        prompt = replace(prompt, boxes=example.supported.boxes, points=example.supported.points)
+    reason = engine.supports(volume, prompt)
+    if takes:
+        assert reason is None
+        (segment,) = _segments(example, volume, prompt)
+        assert segment.mask.voxels[11, 46, 90]
+    else:
+        assert f"takes no {kind}" in reason
+        assert "box" in reason
+
+
 def test_what_is_not_supported_is_refused_before_any_work(example, volume):
     with example.engine.open(volume) as session, pytest.raises(CannotDoError):
         session.segment([example.supported, example.refused], no_progress)
@@ -176,8 +220,17 @@ def test_what_is_not_supported_is_refused_before_any_work(example, volume):
         {"boxes": (Box.on_slice(3, (90, 97), (0, 4)),)},
         {"points": (Point(slice_index=0, row=0, column=128),)},
         {"slice_range": (20, 25)},
+        {"lines": (Line(slice_index=11, start=(46, 86), stop=(46, 127.6)),)},
+        {"scribbles": (Scribble(slice_index=24, path=((4, 4),)),)},
     ],
-    ids=["box beyond the slices", "box beyond the rows", "click beside", "range beyond"],
+    ids=[
+        "box beyond the slices",
+        "box beyond the rows",
+        "click beside",
+        "range beyond",
+        "line beyond the columns",
+        "scribble beyond the slices",
+    ],
 )
 def test_a_hint_outside_the_volume_is_a_prompt_error(example, volume, outside):
     prompt = replace(example.supported, **outside)

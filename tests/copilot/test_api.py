@@ -138,3 +138,23 @@ def test_a_recording_is_heard(client, models_folder, pytestconfig):
     assert answer.json()["command"]["action"] == "measure"
     wrong = client.post("/api/transcriptions", files={"recording": b"no sound"})
     assert wrong.status_code == 422
+
+
+def test_an_earlier_result_is_corrected_and_a_line_is_taken(client, stored):
+    lined = {key: value for key, value in stored.items() if key != "boxes"}
+    lined["lines"] = [{"slice": 5, "start": [31.5, 21.0], "stop": [31.5, 42.0]}]
+    first = client.post("/api/commands", json=lined)
+    assert first.status_code == 201, first.text
+    voxels = first.json()["masks"][0]["voxels"]
+    correction = {
+        "series_instance_uid": stored["series_instance_uid"],
+        "text": "segment the lung lesion",
+        "mask": {"result": first.json()["id"]},
+        "boxes": [stored["boxes"][0] | {"positive": False}],
+    }
+    second = client.post("/api/commands", json=correction)
+    assert second.status_code == 201, second.text
+    assert 0 < second.json()["masks"][0]["voxels"] < voxels
+    nobody = client.post("/api/commands", json=correction | {"mask": {"result": "0" * 32}})
+    assert nobody.status_code == 422
+    assert "no result" in nobody.json()["detail"]

@@ -5,13 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.ports import no_progress
+from domain.prompt import Box, Prompt
+from domain.volume import Volume
 from segmentation.between import KeyShape, laid_between
 from segmentation.fitting import DRAWN, EXPECTED, Fit, fitting_bias
 from segmentation.slices import SliceBox
+from segmentation.slicewise import SlicewiseSegmenter
 from segmentation.targets import box_of, ellipse
+from tests.contracts.segmenters import BrightNetwork, axial_grid, small_table
 
 SHAPE = (40, 50)
 BOX = SliceBox(row_start=10, row_stop=30, column_start=15, column_stop=35)
+BOX_OF_LUNG = SliceBox(row_start=20, row_stop=84, column_start=20, column_stop=80)
+EMBRACED = SliceBox(row_start=30, row_stop=94, column_start=28, column_stop=72)
 WHOLE = (slice(0, SHAPE[0]), slice(0, SHAPE[1]))
 ROUND = ellipse(SHAPE, BOX)
 
@@ -110,3 +117,20 @@ def test_a_snapped_box_differs_little_and_snapping_again_changes_nothing(
     again = snapped.snapped()
     assert again.rows == pytest.approx(snapped.rows)
     assert again.centre == pytest.approx(snapped.centre)
+
+
+def test_a_box_round_a_crescent_of_lung_outlines_the_lung_and_not_what_it_embraces():
+    grid = axial_grid((3, 100, 100))
+    around, within = ellipse((100, 100), BOX_OF_LUNG), ellipse((100, 100), EMBRACED)
+    lung = (around <= 1) & (within > 1)
+    lung[62:] = False
+    voxels = np.full(grid.shape, 40.0)
+    voxels[:, lung] = -820
+    volume = Volume(voxels=voxels, grid=grid, modality="CT")
+    rows, columns = np.nonzero(lung)
+    box = Box.on_slice(1, (rows.min(), rows.max() + 1), (columns.min(), columns.max() + 1))
+    engine = SlicewiseSegmenter(BrightNetwork(), small_table())
+    with engine.open(volume) as session:
+        (segment,) = session.segment([Prompt(boxes=(box,), slice_range=(1, 2))], no_progress)
+    found = segment.mask.voxels[1]
+    assert 2 * np.count_nonzero(found & lung) / (found.sum() + lung.sum()) > 0.95

@@ -117,7 +117,14 @@ def test_the_default_is_cheap_and_says_what_it_can_do(tmp_path):
     engine = default(EngineContext(models_folder=tmp_path, concepts=small_table()))
     assert isinstance(engine, Segmenter)
     assert engine.capabilities.needs_weights
-    assert engine.capabilities.prompts == {"text", "box", "point", "mask"}
+    assert engine.capabilities.prompts == {
+        "text",
+        "box",
+        "point",
+        "line",
+        "scribble",
+        "mask",
+    }
 
 
 def test_capabilities_are_read_without_loading_onnxruntime():

@@ -4,6 +4,7 @@ import pytest
 
 from bench.cases import dice, shared_cases, volume_error
 from copilot.concepts import load_concepts
+from copilot.evaluation.gestures import longest_line, middle_stroke
 from domain.ports import EngineContext, no_progress
 from domain.prompt import Prompt
 from segmentation.plugins import default
@@ -41,6 +42,25 @@ def test_a_real_lesion_is_outlined_from_one_box(cases, engine, name, least_dice,
     assert abs(volume_error(segment.mask, case.expert)) <= MOST_VOLUME_ERROR
     plain = ellipsoid(target_of(prompt, case.volume.grid), case.volume.grid)
     assert found > dice(plain, case.expert)
+
+
+@pytest.mark.parametrize(
+    ("name", "gesture", "least_dice"),
+    [("ct_lung1", "line", 0.88), ("ct_lung1", "scribble", 0.87), ("mr_brain1", "line", 0.72)],
+)
+def test_a_real_lesion_is_outlined_from_a_line_or_a_scribble(
+    cases, engine, name, gesture, least_dice
+):
+    case = cases[name]
+    hints = {
+        "line": {"lines": (longest_line(case.expert),)},
+        "scribble": {"scribbles": (middle_stroke(case.expert),)},
+    }
+    prompt = Prompt(concept=case.concept, slice_range=case.slice_range(), **hints[gesture])
+    with engine.open(case.volume) as session:
+        (segment,) = session.segment([prompt], no_progress)
+    assert dice(segment.mask, case.expert) >= least_dice
+    assert segment.is_proposal is (gesture == "scribble")
 
 
 def test_the_lungs_of_a_real_chest_are_found_on_the_patients_sides(cases, engine):

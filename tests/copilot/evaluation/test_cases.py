@@ -26,7 +26,7 @@ def test_paths_are_relative_to_the_file(tmp_path):
     [
         (ONE + 'lable = "x"\n', r"\[\[case\]\] 1 \(a\): unknown key 'lable': use one of name"),
         (ONE + "[settings]\n", "unknown key 'settings': only"),
-        (ONE + 'gesture = "scribble"\n', r"1 \(a\): gesture = 'scribble'"),
+        (ONE + 'gesture = "lasso"\n', r"1 \(a\): gesture = 'lasso'"),
         (ONE + "point = [1, 2]\n", r"1 \(a\): point has too few numbers"),
         (ONE + "slices = [-1, 2]\n", r"slices.0 = -1"),
         (ONE + 'gesture = "text"\n', "give the concept"),

@@ -1,5 +1,7 @@
 """What a person would point at, made from the reference."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -60,14 +62,40 @@ def test_a_click_is_deepest_inside_not_at_the_centre_of_a_ring():
     assert (prompt.points, prompt.boxes, prompt.slice_range) == ((point,), (), None)
 
 
-def test_a_line_is_the_box_of_the_circle_on_the_longest_diameter():
+def test_a_line_is_the_longest_diameter_between_outer_edges_with_the_range():
     prompt = prompt_of(entry(gesture="line"), BALL, None)
-    (box,) = prompt.boxes
-    tall = tight_box(BALL)
-    assert box.row_stop - box.row_start == pytest.approx(24, abs=2)
-    assert box.column_stop - box.column_start == pytest.approx(24, abs=2)
-    assert box.row_start + box.row_stop == pytest.approx(tall.row_start + tall.row_stop, abs=2)
-    assert prompt.slice_range is not None
+    (line,) = prompt.lines
+    assert prompt.boxes == ()
+    assert line.slice_index == tight_box(BALL).slice_start
+    assert math.dist(line.start, line.stop) == pytest.approx(24, abs=1.5)
+    assert abs(line.start[0] - line.stop[0]) > abs(line.start[1] - line.stop[1])
+    assert prompt.slice_range == (BALL.slice_indices()[0], BALL.slice_indices()[-1] + 1)
+
+
+def test_a_scribble_runs_along_the_middle_and_stops_before_the_ends():
+    (scribble,) = prompt_of(entry(gesture="scribble"), BALL, None).scribbles
+    assert scribble.positive
+    rows = [row for row, _ in scribble.path]
+    assert max(rows) - min(rows) == pytest.approx(0.7 * 24, abs=2)
+    for row, column in scribble.path:
+        assert BALL.voxels[scribble.slice_index, int(row), int(column)]
+
+
+@given(seed=st.integers(0, 99))
+def test_another_hands_line_ends_within_a_tenth_of_its_length(seed):
+    prompt = prompt_of(entry(gesture="line"), BALL, None)
+    (line,), (moved,) = prompt.lines, jittered(prompt, BALL, np.random.default_rng(seed)).lines
+    reach = 0.1 * math.dist(line.start, line.stop) + 1e-9
+    assert math.dist(line.start, moved.start) <= reach
+    assert math.dist(line.stop, moved.stop) <= reach
+
+
+@given(seed=st.integers(0, 99))
+def test_another_hands_scribble_stays_on_the_thing(seed):
+    prompt = prompt_of(entry(gesture="scribble"), BALL, None)
+    (scribble,) = jittered(prompt, BALL, np.random.default_rng(seed)).scribbles
+    for row, column in scribble.path:
+        assert BALL.voxels[scribble.slice_index, int(row), int(column)]
 
 
 def test_by_name_alone_nothing_is_pointed_at():
