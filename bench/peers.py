@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from domain.concepts import ConceptTable, Window
 from domain.prompt import Prompt
 from domain.volume import Mask, Volume
-from segmentation.slices import SliceBox
-from segmentation.targets import ellipsoid, target_of
+from segmentation.slicewise.slices import SliceBox
+from segmentation.slicewise.targets import ellipsoid, target_of
 from segmentation.windows import applied, is_in_lung, window_for
 
 Method = Callable[[Volume, Prompt], Mask]

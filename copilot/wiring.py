@@ -29,7 +29,7 @@ from domain.errors import SettingsError, StorageError
 from domain.ports import EngineContext, Progress, Segmenter, Transcriber
 from reporting.draft import DraftRenderer
 from segmentation.litemedsam.convert import build_onnx
-from segmentation.nodules import NoduleFinder
+from segmentation.lung.nodules import NoduleFinder
 from voice.lexicon import load_lexicon
 from voice.whisper_ct2 import WhisperCt2
 

@@ -19,17 +19,17 @@ from numpy.typing import NDArray
 from domain.concepts import Window
 from domain.segment import Confidence
 from segmentation.calibration import MODALITIES, expected_of
-from segmentation.fitting import DRAWN, fitting_bias
-from segmentation.fusion import (
+from segmentation.slicewise.fitting import DRAWN, fitting_bias
+from segmentation.slicewise.fusion import (
     GreyLevels,
     click_log_odds,
     connected_to,
     fused,
     place_log_odds,
 )
-from segmentation.slices import SliceBox, SliceHint
-from segmentation.targets import Target, box_of, ellipse
-from segmentation.views import SeriesView, crop_round, cut_out
+from segmentation.slicewise.slices import SliceBox, SliceHint
+from segmentation.slicewise.targets import Target, box_of, ellipse
+from segmentation.slicewise.views import SeriesView, crop_round, cut_out
 
 JITTERS: Final = (
     (-0.10, -0.05, 0.05, 0.10),
@@ -253,7 +253,7 @@ def _outlines(
     logits: NDArray[np.float32],
     inside: Outline,
 ) -> list[Outline]:
-    """Return the main slice's outline for each box, fused as ``segmentation.outlining`` does."""
+    """Return the main slice's outline for each box, fused as ``slicewise.outlining`` does."""
     main = target.main_key
     image = view.image(main)
     near = cut_out(target.keys[main].scaled(_NEIGHBOURHOOD), view.shape)

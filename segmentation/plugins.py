@@ -3,9 +3,8 @@
 from typing import Final
 
 from domain.ports import EngineContext, Segmenter
-from segmentation.embeddings import EmbeddingCache, EmbeddingFolder
-from segmentation.half_maximum import HalfMaximumSegmenter
 from segmentation.litemedsam.network import LiteMedSam
+from segmentation.lung.half_maximum import HalfMaximumSegmenter
 from segmentation.organs import finders
 from segmentation.organs.segmenter import FoundOrganSegmenter
 from segmentation.routing import (
@@ -19,9 +18,10 @@ from segmentation.routing import (
     Engines,
     Router,
 )
-from segmentation.rules import body_rule, lungs_rule
-from segmentation.slicewise import SlicewiseSegmenter
-from segmentation.tissues import air_rule, fat_rule
+from segmentation.rules.lungs_and_body import body_rule, lungs_rule
+from segmentation.rules.tissues import air_rule, fat_rule
+from segmentation.slicewise.embeddings import EmbeddingCache, EmbeddingFolder
+from segmentation.slicewise.segmenter import SlicewiseSegmenter
 
 MODEL_FOLDER: Final = "litemedsam"
 NAME: Final = "default"

@@ -28,7 +28,7 @@ from domain.prompt import Prompt
 from domain.segment import Segment
 from domain.volume import Mask, Volume
 from reporting.volumetry import volume_ml
-from segmentation.targets import ellipsoid, target_of
+from segmentation.slicewise.targets import ellipsoid, target_of
 
 log: Final = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from segmentation.litemedsam.names import (
     LABEL_POSITIVE,
 )
 from segmentation.resample import resize
-from segmentation.slices import Embedding, SliceHint
+from segmentation.slicewise.slices import Embedding, SliceHint
 
 INPUT_PX: Final = 256
 _MASK_PX: Final = 256

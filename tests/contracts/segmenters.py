@@ -13,8 +13,8 @@ from domain.prompt import Prompt
 from domain.segment import AlgorithmType, Provenance, Segment
 from domain.volume import Mask, Volume
 from segmentation.answers import CheckedSession, not_taken
-from segmentation.slices import Embedding, SliceHint
-from segmentation.targets import ellipsoid, target_of
+from segmentation.slicewise.slices import Embedding, SliceHint
+from segmentation.slicewise.targets import ellipsoid, target_of
 
 LUNG_HU = -850.0
 TISSUE_HU = 40.0

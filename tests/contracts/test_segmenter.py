@@ -11,14 +11,14 @@ from domain.errors import Cancelled, CannotDoError, PromptError
 from domain.ports import Segmenter, no_progress
 from domain.prompt import Box, Line, Point, Prompt, Scribble
 from domain.volume import Volume
-from segmentation.half_maximum import HalfMaximumSegmenter
+from segmentation.lung.half_maximum import HalfMaximumSegmenter
 from segmentation.organs.anatomy import Anatomy
 from segmentation.organs.growing import Absent, Found
 from segmentation.organs.segmenter import FoundOrganSegmenter
 from segmentation.routing import Engines, Router
-from segmentation.rules import body_rule, lungs_rule
-from segmentation.slicewise import SlicewiseSegmenter
-from segmentation.tissues import air_rule, fat_rule
+from segmentation.rules.lungs_and_body import body_rule, lungs_rule
+from segmentation.rules.tissues import air_rule, fat_rule
+from segmentation.slicewise.segmenter import SlicewiseSegmenter
 from tests.contracts.segmenters import (
     AIR_HU,
     TISSUE_HU,

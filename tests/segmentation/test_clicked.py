@@ -6,8 +6,8 @@ import pytest
 from domain.ports import no_progress
 from domain.prompt import Box, Point, Prompt
 from domain.volume import Volume
-from segmentation.half_maximum import HalfMaximumSegmenter
-from segmentation.slicing import slicing_error
+from segmentation.lung.half_maximum import HalfMaximumSegmenter
+from segmentation.lung.slicing import slicing_error
 from tests.phantoms import grid
 from tests.segmentation.chests import Ball, Tube, chest_with, index_of
 

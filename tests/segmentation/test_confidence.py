@@ -11,12 +11,12 @@ from domain.prompt import Box, Point, Prompt
 from domain.segment import Confidence
 from domain.volume import Mask, Volume
 from segmentation.confidence import JITTERS, dice, grey_outline, jittered_boxes, stability
-from segmentation.embeddings import EmbeddingCache
-from segmentation.half_maximum import HalfMaximumSegmenter
+from segmentation.lung.half_maximum import HalfMaximumSegmenter
 from segmentation.organs.growing import Found
 from segmentation.organs.segmenter import FoundOrganSegmenter
-from segmentation.slices import SliceBox
-from segmentation.slicewise import SlicewiseSegmenter
+from segmentation.slicewise.embeddings import EmbeddingCache
+from segmentation.slicewise.segmenter import SlicewiseSegmenter
+from segmentation.slicewise.slices import SliceBox
 from tests.contracts.segmenters import (
     LESION_CENTRE,
     BrightNetwork,

@@ -8,9 +8,9 @@ from domain.ports import no_progress
 from domain.prompt import Box, Prompt
 from domain.uids import InstanceUID, SeriesUID, SopClassUID, StudyUID
 from domain.volume import SeriesReference, SourceFrame, Volume
-from segmentation.embeddings import EmbeddingCache, EmbeddingFolder, Recent
-from segmentation.slices import Embedding
-from segmentation.slicewise import SlicewiseSegmenter
+from segmentation.slicewise.embeddings import EmbeddingCache, EmbeddingFolder, Recent
+from segmentation.slicewise.segmenter import SlicewiseSegmenter
+from segmentation.slicewise.slices import Embedding
 from tests.contracts.segmenters import BrightNetwork, axial_grid, bright_ball, chest, small_table
 
 BOX = Box.on_slice(10, (18, 43), (24, 49))

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from domain.ports import no_progress
 from domain.prompt import Box, Prompt
 from domain.volume import Volume
-from segmentation.between import KeyShape, laid_between
-from segmentation.fitting import DRAWN, EXPECTED, Fit, fitting_bias
-from segmentation.slices import SliceBox
-from segmentation.slicewise import SlicewiseSegmenter
-from segmentation.targets import box_of, ellipse
+from segmentation.slicewise.between import KeyShape, laid_between
+from segmentation.slicewise.fitting import DRAWN, EXPECTED, Fit, fitting_bias
+from segmentation.slicewise.segmenter import SlicewiseSegmenter
+from segmentation.slicewise.slices import SliceBox
+from segmentation.slicewise.targets import box_of, ellipse
 from tests.contracts.segmenters import BrightNetwork, axial_grid, small_table
 
 SHAPE = (40, 50)

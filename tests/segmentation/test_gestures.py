@@ -10,12 +10,12 @@ from domain.errors import PromptError
 from domain.ports import no_progress
 from domain.prompt import Box, Line, Point, Prompt, Scribble
 from domain.volume import Mask, Volume
-from segmentation.slicewise import (
+from segmentation.slicewise.segmenter import (
     PROPOSED_RANGE,
     PROPOSED_SCRIBBLE,
     SlicewiseSegmenter,
 )
-from segmentation.targets import ellipsoid, target_of
+from segmentation.slicewise.targets import ellipsoid, target_of
 from tests.contracts.segmenters import BrightNetwork, axial_grid, ball, bright_ball, small_table
 
 RANGE = (4, 17)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from domain.ports import no_progress
 from domain.prompt import Box, Prompt
 from domain.volume import Volume
-from segmentation.half_maximum import HalfMaximumSegmenter, half_maximum_hu
+from segmentation.lung.half_maximum import HalfMaximumSegmenter, half_maximum_hu
 from tests.contracts.segmenters import LUNG_HU, TISSUE_HU, axial_grid, ball
 
 ENGINE = HalfMaximumSegmenter()

@@ -12,7 +12,7 @@ from segmentation.litemedsam.decoder import DecoderShape, build_decoder, grid_en
 from segmentation.litemedsam.encoder import EncoderShape, build_encoder, relative_biases
 from segmentation.litemedsam.graph import GraphBuilder, Weights
 from segmentation.litemedsam.network import LiteMedSam, prepared, tokens_of
-from segmentation.slices import SliceBox, SliceHint, SlicePoint
+from segmentation.slicewise.slices import SliceBox, SliceHint, SlicePoint
 
 ENCODER = EncoderShape(
     input_px=32,

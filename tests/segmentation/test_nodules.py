@@ -12,8 +12,8 @@ from domain.candidate import Candidate
 from domain.ports import CandidateFinder, no_progress
 from domain.prompt import Prompt
 from domain.volume import Volume
-from segmentation.half_maximum import HalfMaximumSegmenter
-from segmentation.nodules import NoduleFinder
+from segmentation.lung.half_maximum import HalfMaximumSegmenter
+from segmentation.lung.nodules import NoduleFinder
 from tests.contracts.segmenters import axial_grid
 from tests.segmentation.chests import Ball, Tube, chest_with
 

@@ -24,7 +24,7 @@ from segmentation.organs.between import filled_between, seen_slices
 from segmentation.organs.growing import Absent, Found
 from segmentation.organs.segmenter import DRAFT, FoundOrganSegmenter
 from segmentation.plugins import default
-from segmentation.slicewise import SlicewiseSegmenter
+from segmentation.slicewise.segmenter import SlicewiseSegmenter
 from tests.contracts.segmenters import BrightNetwork, axial_grid
 from tests.segmentation.trunk import ENHANCED, PLAIN, Trunk, dice, trunk
 

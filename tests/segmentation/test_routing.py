@@ -11,12 +11,12 @@ from domain.ports import EngineContext, Segmenter, no_progress
 from domain.prompt import Box, Point, Prompt
 from domain.segment import AlgorithmType
 from domain.volume import Mask, Volume
-from segmentation.half_maximum import HalfMaximumSegmenter
 from segmentation.litemedsam.names import DESCRIPTION_FILE
+from segmentation.lung.half_maximum import HalfMaximumSegmenter
 from segmentation.plugins import default
 from segmentation.routing import Engines, Router
-from segmentation.rules import body_rule, lungs_rule
-from segmentation.slicewise import SlicewiseSegmenter
+from segmentation.rules.lungs_and_body import body_rule, lungs_rule
+from segmentation.slicewise.segmenter import SlicewiseSegmenter
 from tests.contracts.segmenters import (
     BrightNetwork,
     bright_ball,

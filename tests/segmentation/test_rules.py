@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from domain.ports import no_progress
 from domain.prompt import Prompt
 from domain.volume import Volume
-from segmentation.rules import body_rule, lungs_rule
+from segmentation.rules.lungs_and_body import body_rule, lungs_rule
 from segmentation.upright import Upright, turn_to_upright
 from tests.contracts.segmenters import (
     AIR_HU,

@@ -8,7 +8,7 @@ from copilot.evaluation.gestures import longest_line, middle_stroke
 from domain.ports import EngineContext, no_progress
 from domain.prompt import Prompt
 from segmentation.plugins import default
-from segmentation.targets import ellipsoid, target_of
+from segmentation.slicewise.targets import ellipsoid, target_of
 
 MOST_VOLUME_ERROR = 0.15
 

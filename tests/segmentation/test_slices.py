@@ -10,8 +10,8 @@ from domain.concepts import Concept, Window
 from domain.prompt import Box
 from domain.volume import Volume
 from segmentation.resample import resize, resize_matrix
-from segmentation.slices import SliceBox
-from segmentation.views import crop_round
+from segmentation.slicewise.slices import SliceBox
+from segmentation.slicewise.views import crop_round
 from segmentation.windows import applied, is_in_lung, is_lung, lung_level_hu, window_for
 from tests.contracts.segmenters import LUNG_HU, axial_grid, chest
 

@@ -10,10 +10,10 @@ from domain.prompt import Box, Point, Prompt
 from domain.segment import AlgorithmType
 from domain.uids import InstanceUID, SeriesUID, SopClassUID, StudyUID
 from domain.volume import Mask, SeriesReference, SourceFrame, Volume
-from segmentation.embeddings import EmbeddingCache
-from segmentation.fusion import GreyLevels, connected_to, fused
-from segmentation.slices import SliceBox
-from segmentation.slicewise import PROPOSED_BOX, PROPOSED_RANGE, SlicewiseSegmenter
+from segmentation.slicewise.embeddings import EmbeddingCache
+from segmentation.slicewise.fusion import GreyLevels, connected_to, fused
+from segmentation.slicewise.segmenter import PROPOSED_BOX, PROPOSED_RANGE, SlicewiseSegmenter
+from segmentation.slicewise.slices import SliceBox
 from tests.contracts.segmenters import BrightNetwork, axial_grid, ball, bright_ball, small_table
 
 BOX = Box.on_slice(10, (18, 43), (24, 49))

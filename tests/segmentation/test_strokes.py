@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from domain.errors import PromptError
 from domain.prompt import Line, Scribble
-from segmentation.fusion import stroke_log_odds
-from segmentation.slices import SliceBox
-from segmentation.strokes import ASPECT, line_ellipse, painted
-from segmentation.targets import ellipse
+from segmentation.slicewise.fusion import stroke_log_odds
+from segmentation.slicewise.slices import SliceBox
+from segmentation.slicewise.strokes import ASPECT, line_ellipse, painted
+from segmentation.slicewise.targets import ellipse
 from tests.contracts.segmenters import axial_grid
 
 SHAPE = (96, 96)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from domain.errors import PromptError
 from domain.prompt import Box, Point, Prompt
 from domain.volume import Mask
-from segmentation.targets import ellipsoid, target_of
+from segmentation.slicewise.targets import ellipsoid, target_of
 from tests.contracts.segmenters import axial_grid, ball
 
 GRID = axial_grid((20, 64, 72))

@@ -7,7 +7,7 @@ from copilot.concepts import load_concepts
 from domain.ports import no_progress
 from domain.prompt import Prompt
 from domain.volume import Volume
-from segmentation.tissues import AIR_NOTE, FAT_NOTE, air_rule, fat_rule
+from segmentation.rules.tissues import AIR_NOTE, FAT_NOTE, air_rule, fat_rule
 from tests.contracts.segmenters import AIR_HU, LUNG_HU, TISSUE_HU, axial_grid, chest
 
 FAT_HU = -100.0

@@ -3,8 +3,8 @@
 The slices with a box come first; the main one teaches the grey levels. From the nearest of them
 outward each slice is asked with a box of its own: where the key boxes and an ellipsoid between the
 ends of the range expect it, moved half-way to where the slice before had it. The network's answer
-is fused with place and grey level (``segmentation.fusion``), and the outline is made to fit its box
-(``segmentation.fitting``).
+is fused with place and grey level (``fusion``), and the outline is made to fit its box
+(``fitting``).
 """
 
 from dataclasses import replace
@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.ports import Progress
-from segmentation.between import KeyShape, laid_between
-from segmentation.correcting import Reach, corrected_box, reached
-from segmentation.fitting import DRAWN, EXPECTED, fitting_bias
-from segmentation.fusion import (
+from segmentation.slicewise.between import KeyShape, laid_between
+from segmentation.slicewise.correcting import Reach, corrected_box, reached
+from segmentation.slicewise.fitting import DRAWN, EXPECTED, fitting_bias
+from segmentation.slicewise.fusion import (
     GreyLevels,
     click_log_odds,
     connected_to,
@@ -28,11 +28,11 @@ from segmentation.fusion import (
     shape_log_odds,
     stroke_log_odds,
 )
-from segmentation.slices import SliceBox, SliceHint
-from segmentation.strokes import painted
-from segmentation.targets import Target, box_of
-from segmentation.views import SeriesView, crop_round, cut_out
-from segmentation.walking import walked_range
+from segmentation.slicewise.slices import SliceBox, SliceHint
+from segmentation.slicewise.strokes import painted
+from segmentation.slicewise.targets import Target, box_of
+from segmentation.slicewise.views import SeriesView, crop_round, cut_out
+from segmentation.slicewise.walking import walked_range
 from segmentation.windows import lung_piece
 
 # The network's boxes are grown: in training they were only ever shifted outward. The mean of 5 %

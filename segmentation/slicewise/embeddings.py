@@ -17,7 +17,7 @@ from typing import Final, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.slices import Embedding
+from segmentation.slicewise.slices import Embedding
 
 _MIB: Final = 2**20
 DEFAULT_MEMORY_BYTES: Final = 256 * _MIB

@@ -14,7 +14,7 @@ from edt import sdf
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from segmentation.slices import SliceBox
+from segmentation.slicewise.slices import SliceBox
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -19,13 +19,13 @@ from domain.prompt import Box, Point, Prompt
 from domain.segment import AlgorithmType, Confidence, Provenance, Segment
 from domain.volume import Mask, Volume
 from segmentation.answers import CheckedSession, not_taken
-from segmentation.clicked import SOLID_FROM_HU, SOLID_LIMITS_HU, Outline, outlined
 from segmentation.confidence import Looked, cleared, jittered_boxes
-from segmentation.slices import SliceBox
-from segmentation.slicewise import PROPOSED_BOX, PROPOSED_RANGE, PROPOSED_SCRIBBLE
-from segmentation.slicing import slicing_error
-from segmentation.strokes import painted
-from segmentation.targets import Target, box_of, ellipse, pointed_boxes, target_of
+from segmentation.lung.clicked import SOLID_FROM_HU, SOLID_LIMITS_HU, Outline, outlined
+from segmentation.lung.slicing import slicing_error
+from segmentation.slicewise.segmenter import PROPOSED_BOX, PROPOSED_RANGE, PROPOSED_SCRIBBLE
+from segmentation.slicewise.slices import SliceBox
+from segmentation.slicewise.strokes import painted
+from segmentation.slicewise.targets import Target, box_of, ellipse, pointed_boxes, target_of
 from segmentation.windows import LUNG_WINDOW, applied, is_in_lung, lung_level_hu
 
 NAME: Final = "half-maximum"

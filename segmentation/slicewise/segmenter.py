@@ -1,7 +1,7 @@
 """The adapter that makes a volume's segmenter of a network that sees single slices.
 
-A person gives a box on one or a few slices and the range, or a click; ``segmentation.outlining``
-asks the network slice by slice.
+A person gives a box on one or a few slices and the range, a line, a click, a scribble or an earlier
+mask; ``outlining`` asks the network slice by slice.
 """
 
 import itertools
@@ -19,12 +19,12 @@ from domain.segment import AlgorithmType, Confidence, Provenance, Segment
 from domain.volume import Mask, Volume
 from segmentation.answers import CheckedSession
 from segmentation.confidence import NetworkTrial, window_stability
-from segmentation.embeddings import DEFAULT_ANSWER_BYTES, Answer, EmbeddingCache, Recent
-from segmentation.marks import boxes_at_marks, boxes_round_marks
-from segmentation.outlining import outlined
-from segmentation.slices import SliceSegmenter
-from segmentation.targets import pointed_boxes, target_of
-from segmentation.views import SeriesView
+from segmentation.slicewise.embeddings import DEFAULT_ANSWER_BYTES, Answer, EmbeddingCache, Recent
+from segmentation.slicewise.marks import boxes_at_marks, boxes_round_marks
+from segmentation.slicewise.outlining import outlined
+from segmentation.slicewise.slices import SliceSegmenter
+from segmentation.slicewise.targets import pointed_boxes, target_of
+from segmentation.slicewise.views import SeriesView
 from segmentation.windows import is_in_lung, is_lung, shows_lung, window_for
 
 PROPOSED_RANGE: Final = (

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from domain.errors import PromptError
 from domain.grid import Grid
 from domain.prompt import Line, Place, Scribble
-from segmentation.slices import SliceBox
+from segmentation.slicewise.slices import SliceBox
 
 ASPECT: Final = 0.75
 _MOST_TILT: Final = 0.98

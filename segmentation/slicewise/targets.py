@@ -12,8 +12,8 @@ from domain.errors import PromptError
 from domain.grid import Grid
 from domain.prompt import Box, Prompt, Scribble
 from domain.volume import Mask
-from segmentation.slices import SliceBox, SlicePoint
-from segmentation.strokes import line_ellipse, painted
+from segmentation.slicewise.slices import SliceBox, SlicePoint
+from segmentation.slicewise.strokes import line_ellipse, painted
 
 _PLURALS: Final = {"box": "boxes", "line": "lines"}
 _LEAST_PROFILE: Final = 0.25  # a network needs a box of some size on the last slices too

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from domain.concepts import Window
 from domain.volume import Volume
-from segmentation.embeddings import Answer, EmbeddingCache, Recent
-from segmentation.slices import (
+from segmentation.slicewise.embeddings import Answer, EmbeddingCache, Recent
+from segmentation.slicewise.slices import (
     Embedding,
     SliceBox,
     SliceHint,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.grid import Grid
-from segmentation.targets import Target, guessed_reach
+from segmentation.slicewise.targets import Target, guessed_reach
 
 FARTHEST: Final = 2
 _LEAST_AREA: Final = 0.1  # of the key slice's

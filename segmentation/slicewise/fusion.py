@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from domain.prompt import Scribble
-from segmentation.slices import SliceBox, SlicePoint
-from segmentation.strokes import distance_px
-from segmentation.targets import ellipse
+from segmentation.slicewise.slices import SliceBox, SlicePoint
+from segmentation.slicewise.strokes import distance_px
+from segmentation.slicewise.targets import ellipse
 
 _NETWORK_LIMIT: Final = 4.0
 _PLACE_LIMIT: Final = 4.0

@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segmentation.fusion import connected_to
-from segmentation.slices import SliceBox
-from segmentation.targets import box_of
+from segmentation.slicewise.fusion import connected_to
+from segmentation.slicewise.slices import SliceBox
+from segmentation.slicewise.targets import box_of
 
 _COST: Final = 0.02  # in agreement, for each unit of log-odds
 _STEP: Final = 0.5

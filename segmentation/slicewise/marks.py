@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from domain.grid import Grid
 from domain.prompt import Box, Point, Prompt, Scribble
-from segmentation.fusion import connected_to
-from segmentation.slices import SliceBox, SliceHint, SlicePoint
-from segmentation.strokes import painted
-from segmentation.targets import box_of, whole_box
-from segmentation.views import SeriesView, crop_round
+from segmentation.slicewise.fusion import connected_to
+from segmentation.slicewise.slices import SliceBox, SliceHint, SlicePoint
+from segmentation.slicewise.strokes import painted
+from segmentation.slicewise.targets import box_of, whole_box
+from segmentation.slicewise.views import SeriesView, crop_round
 
 _REACH_MM: Final = 10.0
 _MARGINS: Final = (0.1, 0.2, 0.3, 0.45, 0.6)  # of the stroke's diagonal

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from domain.grid import Grid
-from segmentation.slices import SliceBox
-from segmentation.targets import Target, box_of, guessed_reach
+from segmentation.slicewise.slices import SliceBox
+from segmentation.slicewise.targets import Target, box_of, guessed_reach
 
 
 @dataclass(frozen=True, kw_only=True)

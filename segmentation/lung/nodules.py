@@ -21,9 +21,9 @@ from domain.grid import Grid
 from domain.ports import Progress
 from domain.prompt import Point
 from domain.volume import Volume
-from segmentation.clicked import Outline, closed_by_ball, outlined
+from segmentation.lung.clicked import Outline, closed_by_ball, outlined
 from segmentation.routing import ROUTE_LUNG_NODULES
-from segmentation.rules import lungs_by_side
+from segmentation.rules.lungs_and_body import lungs_by_side
 from segmentation.upright import Upright
 from segmentation.windows import AIR_BELOW_HU
 

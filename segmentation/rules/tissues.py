@@ -18,7 +18,7 @@ from segmentation.coarse import (
     opened,
     steps_of,
 )
-from segmentation.rules import RuleSegmenter, body_voxels
+from segmentation.rules.lungs_and_body import RuleSegmenter, body_voxels
 
 FAT_NOTE: Final = (
     "all adipose tissue of the body on the series, under the skin and deeper, by its density of "
