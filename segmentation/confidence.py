@@ -25,6 +25,7 @@ from segmentation.slicewise.fusion import (
     click_log_odds,
     connected_to,
     fused,
+    known_log_odds,
     place_log_odds,
 )
 from segmentation.slicewise.slices import SliceBox, SliceHint
@@ -262,7 +263,10 @@ def _outlines(
     points = target.points.get(main, ())
     found = []
     for box, opinion in zip(boxes, logits, strict=True):
-        place = place_log_odds(view.shape, box, is_drawn=True)
+        lung = view.lung_in(main, box)
+        place = (
+            place_log_odds(view.shape, box, is_drawn=True) if lung is None else known_log_odds(lung)
+        )
         total = fused(opinion[region], place[region], grey.log_odds(image[region]))
         seed = np.asarray(place_log_odds(view.shape, box)[region] > 0, dtype=np.bool_)
         seen = box.shifted(-region[0].start, -region[1].start)

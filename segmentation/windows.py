@@ -1,6 +1,7 @@
 """Grey levels a network sees: the window table."""
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -21,7 +22,8 @@ EMPTY_AIR_HU: Final = (
 _LEAST_LUNG_PX: Final = 10
 _LUNG_SHARE: Final = 0.25
 _SLICE_SHARE: Final = 0.02
-_FITS: Final = 0.7  # of a box's area: the tight box of what it was drawn round
+_FITS: Final = 0.6  # overlap of its box with the one drawn
+_HANDS: Final = 0.1  # of a side: how far hands differ at each edge
 _SURROUNDINGS: Final = 2.0
 _DARKEST_PERCENT: Final = 0.5
 _BRIGHTEST_PERCENT: Final = 99.5
@@ -81,19 +83,33 @@ def is_lung(volume: Volume, box: Box) -> bool:
 def lung_piece(image: NDArray[np.float32], rows: slice, columns: slice) -> NDArray[np.bool_] | None:
     """Return the piece of aerated lung that a box on a slice (rows, columns) in HU fits round.
 
-    None where no piece, cut off at the box, is about as high and wide as the box is.
+    It is looked for in the box grown by as much as hands differ, so that a box drawn a little too
+    tight does not cut it in two. None where no piece is about as high and wide as the box.
     """
-    inside = _lung_like(image)[rows, columns]
-    labels, count = ndimage.label(inside)
-    if not count:
-        return None
-    spans = ndimage.find_objects(labels)
-    areas = [math.prod(part.stop - part.start for part in span) for span in spans]
-    if max(areas) < _FITS * inside.size:
-        return None
-    piece = np.zeros(image.shape, dtype=np.bool_)
-    piece[rows, columns] = labels == int(np.argmax(areas)) + 1
-    return piece
+    region = _grown(rows, image.shape[0]), _grown(columns, image.shape[1])
+    labels, _ = ndimage.label(_lung_like(image)[region])
+    corner = region[0].start, region[1].start
+    for number, span in enumerate(ndimage.find_objects(labels), start=1):
+        found = [slice(p.start + at, p.stop + at) for p, at in zip(span, corner, strict=True)]
+        if _overlap(found, (rows, columns)) >= _FITS:
+            piece = np.zeros(image.shape, dtype=np.bool_)
+            piece[region] = labels == number
+            return piece
+    return None
+
+
+def _grown(edges: slice, length: int) -> slice:
+    reach = round(_HANDS * (edges.stop - edges.start))
+    return slice(max(0, edges.start - reach), min(length, edges.stop + reach))
+
+
+def _overlap(one: Sequence[slice], other: Sequence[slice]) -> float:
+    """Return intersection over union of two boxes."""
+    shared = math.prod(
+        max(0, min(a.stop, b.stop) - max(a.start, b.start)) for a, b in zip(one, other, strict=True)
+    )
+    areas = [math.prod(part.stop - part.start for part in box) for box in (one, other)]
+    return float(shared / (sum(areas) - shared))
 
 
 def shows_lung(volume: Volume, index: int) -> bool:

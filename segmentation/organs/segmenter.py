@@ -28,10 +28,6 @@ DRAFT: Final = (
     "found by a rule and outlined by the network: a draft, confirm the outline before using its "
     "volume"
 )
-CUT: Final = (
-    "it reaches the {edge} slice of the series: what lies beyond is not on it, the volume is of "
-    "the part seen"
-)
 DISAGREE: Final = (
     "the rule and the network disagree about the outline (Dice {dice:.2f}): draw a box on a few "
     "slices instead"
@@ -169,7 +165,7 @@ class FoundOrganSegmenter:
                 weak_slices=study.stored_slices(outlined.confidence, voxels),
             ),
             is_proposal=True,
-            warnings=(DRAFT, *_cut(inside), *_disagreement(inside, rough > 0)),
+            warnings=(DRAFT, *_disagreement(inside, rough > 0)),
         )
 
     def _provenance(self, weights_sha256: str | None, prompt: str) -> Provenance:
@@ -306,13 +302,6 @@ def _part(progress: Progress, start: float, share: float) -> Progress:
         progress(start + share * min(max(fraction, 0.0), 1.0), stage)
 
     return report
-
-
-def _cut(inside: NDArray[np.bool_]) -> Iterator[str]:
-    if inside[0].any():
-        yield CUT.format(edge="lowest")
-    if inside[-1].any():
-        yield CUT.format(edge="highest")
 
 
 def _disagreement(inside: NDArray[np.bool_], rough: NDArray[np.bool_]) -> Iterator[str]:

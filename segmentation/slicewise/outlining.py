@@ -33,7 +33,6 @@ from segmentation.slicewise.strokes import painted
 from segmentation.slicewise.targets import Target, box_of
 from segmentation.slicewise.views import SeriesView, crop_round, cut_out
 from segmentation.slicewise.walking import walked_range
-from segmentation.windows import lung_piece
 
 # The network's boxes are grown: in training they were only ever shifted outward. The mean of 5 %
 # and 12.5 % on each side held best for tight, jittered and displaced boxes together; 10 % and 20 %
@@ -242,11 +241,9 @@ class _Outline:
 
     def _lung(self, index: int) -> NDArray[np.bool_] | None:
         """Return the piece of lung a drawn box fits round, on the region: CT numbers show it."""
-        volume = self._view.volume
-        if volume.modality != "CT" or volume.is_colour or index in self._target.shapes:
+        if index in self._target.shapes:
             return None
-        image = np.asarray(volume.voxels[index], dtype=np.float32)
-        piece = lung_piece(image, *cut_out(self._target.keys[index], self._view.shape))
+        piece = self._view.lung_in(index, self._target.keys[index])
         return None if piece is None else piece[self._region]
 
     def _keep(self, index: int, opinion: NDArray[np.float32], seed: NDArray[np.bool_]) -> None:

@@ -17,7 +17,7 @@ from segmentation.slicewise.slices import (
     SlicePoint,
     SliceSegmenter,
 )
-from segmentation.windows import applied
+from segmentation.windows import applied, lung_piece
 
 _CROP_BELOW_PX: Final = 16
 _CROP_SIZE: Final = 2.5
@@ -80,6 +80,13 @@ class SeriesView:
         """Look at a whole slice ahead; tell whether it was new."""
         crop = (slice(0, self.shape[0]), slice(0, self.shape[1]))
         return self.cache.prepare(self.key(index, crop), lambda: self.embedded(index, crop))
+
+    def lung_in(self, index: int, box: SliceBox) -> NDArray[np.bool_] | None:
+        """Return the piece of lung (rows, columns) on a CT that a box fits round, or None."""
+        if self.volume.modality != "CT" or self.volume.is_colour:
+            return None
+        image = np.asarray(self.volume.voxels[index], dtype=np.float32)
+        return lung_piece(image, *cut_out(box, self.shape))
 
     def key(self, index: int, crop: tuple[slice, slice]) -> tuple[Hashable, ...]:
         """Return what tells this image from every other: instances are unique, phantoms are not."""
