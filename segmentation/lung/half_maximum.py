@@ -234,7 +234,7 @@ def _confidence(volume: Volume, voxels: NDArray[np.bool_], target: Target | None
         box=box,
         image=lambda index: applied(volume.voxels[index], LUNG_WINDOW),
         rivals=rivals,
-        is_drawn=target is not None,
+        is_drawn=target is not None and not target.tilts,
     ).confidence()
 
 

@@ -1,22 +1,23 @@
 """From clicks and scribbles alone to boxes: what a network finds round the marks on their slice."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domain.grid import Grid
-from domain.prompt import Box, Point, Prompt, Scribble
+from domain.prompt import Box, Prompt, Scribble
 from segmentation.slicewise.fusion import connected_to
-from segmentation.slicewise.slices import SliceBox, SliceHint, SlicePoint
+from segmentation.slicewise.slices import SliceBox, SliceHint
 from segmentation.slicewise.strokes import painted
 from segmentation.slicewise.targets import box_of, whole_box
 from segmentation.slicewise.views import SeriesView, crop_round
 
 _REACH_MM: Final = 10.0
 _MARGINS: Final = (0.1, 0.2, 0.3, 0.45, 0.6)  # of the stroke's diagonal
+_SIZES_MM: Final = (12.0, 18.0, 27.0, 40.0, 60.0, 90.0)
 _GROWTH: Final = 1.15  # as boxes drawn by hand, on average
 _LARGEST_SHARE: Final = 0.25
 
@@ -42,33 +43,56 @@ def _box_on_slice(view: SeriesView, prompt: Prompt, index: int) -> Box | None:
 
 
 def _at_click(view: SeriesView, prompt: Prompt, index: int) -> NDArray[np.bool_] | None:
-    """Return what the network finds at clicks alone."""
+    """Return what the network finds round the first click, asked with boxes of several sizes.
+
+    Boxes, since networks outline clicks alone badly; of several sizes, since a click has none.
+    """
     points = [each for each in prompt.points if each.slice_index == index]
+    first = next(each for each in points if each.positive)
     seed = np.zeros(view.shape, dtype=np.bool_)
-    for point in points:
-        seed[point.row, point.column] |= point.positive
-    hint = SliceHint(points=tuple(_slice_point(each) for each in points))
-    whole = (slice(0, view.shape[0]), slice(0, view.shape[1]))
-    inside = view.logits(index, [hint], whole) > 0
-    return connected_to(inside, seed) if (inside & seed).any() else None
+    seed[first.row, first.column] = True
+    _, row_mm, column_mm = view.volume.grid.spacing_mm
+    click = box_of(seed)
+    boxes = [
+        SliceBox(
+            row_start=click.centre[0] - size_mm / row_mm / 2,
+            row_stop=click.centre[0] + size_mm / row_mm / 2,
+            column_start=click.centre[1] - size_mm / column_mm / 2,
+            column_stop=click.centre[1] + size_mm / column_mm / 2,
+        )
+        for size_mm in _SIZES_MM
+    ]
+    part = _surest(view, index, boxes, seed)
+    spared = [each for each in points if not each.positive]
+    if part is None or any(part[each.row, each.column] for each in spared):
+        return None
+    return part
 
 
 def _at_stroke(view: SeriesView, index: int, scribbles: list[Scribble]) -> NDArray[np.bool_] | None:
     """Return what the network finds round strokes, asked with boxes of several sizes about them.
 
-    How much of a thing a stroke covers is not known: the box counts of whose answer the network is
-    surest. It is asked once more with the box of that answer.
+    How much of a thing a stroke covers is not known.
     """
     seed = np.any([painted(view.shape, each) for each in scribbles], axis=0)
     stroke = box_of(seed)
     across = math.hypot(stroke.rows, stroke.columns)
-    found = [_at_box(view, index, _grown(stroke, each * across), seed) for each in _MARGINS]
+    boxes = [_grown(stroke, each * across) for each in _MARGINS]
+    part = _surest(view, index, boxes, seed)
+    return None if part is None else np.asarray(part | seed, dtype=np.bool_)
+
+
+def _surest(
+    view: SeriesView, index: int, boxes: Sequence[SliceBox], seed: NDArray[np.bool_]
+) -> NDArray[np.bool_] | None:
+    """Return the answer the network is surest of, the largest of equals, asked once more."""
+    found = [_at_box(view, index, box, seed) for box in boxes]
     likely = [each for each in found if each is not None]
     if not likely:
         return None
-    first = max(likely, key=lambda each: each[0])[1]
+    _, first = max(likely, key=lambda each: (round(each[0], 2), np.count_nonzero(each[1])))
     again = _at_box(view, index, box_of(first | seed), seed)
-    return np.asarray((first if again is None else again[1]) | seed, dtype=np.bool_)
+    return first if again is None else again[1]
 
 
 def _at_box(
@@ -123,7 +147,3 @@ def _marks(prompt: Prompt, shape: tuple[int, int]) -> Iterator[tuple[int, SliceB
     for scribble in prompt.scribbles:
         if scribble.positive:
             yield scribble.slice_index, box_of(painted(shape, scribble))
-
-
-def _slice_point(point: Point) -> SlicePoint:
-    return SlicePoint(row=point.row, column=point.column, positive=point.positive)

@@ -121,6 +121,7 @@ class SlicewiseSegmenter:
         concept = self._concepts.find(prompt.concept) if prompt.concept else None
         boxes = any(box.positive for box in prompt.boxes)
         has_outline = boxes or bool(prompt.lines) or prompt.mask is not None
+        is_boxed = boxes and not prompt.lines and prompt.mask is None
         window = window_for(volume, concept, in_lung=_is_in_lung(volume, prompt))
         view = self._view(volume, series, window)
         warnings: tuple[str, ...] = ()
@@ -147,7 +148,7 @@ class SlicewiseSegmenter:
             slice_profile=scores,
             is_proposal=bool(warnings),
             warnings=warnings,
-            confidence=self._confidence(trial, voxels, is_drawn=PROPOSED_BOX not in warnings),
+            confidence=self._confidence(trial, voxels, is_drawn=is_boxed),
         )
 
     def _confidence(

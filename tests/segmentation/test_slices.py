@@ -116,5 +116,11 @@ def test_a_box_that_fits_round_a_piece_of_lung_is_lung_and_one_round_the_heart_i
     assert is_lung(volume, Box.on_slice(0, (18, 82), (9, 36)))
     assert not is_lung(volume, Box.on_slice(0, (25, 75), (28, 72)))
     assert not is_lung(volume, Box.on_slice(0, (84, 98), (40, 60)))
+    nodule = np.array(voxels)
+    nodule[0, 45:53, 18:26] = 40
+    chest_wall = Volume(voxels=nodule, grid=volume.grid, modality="CT")
+    for margin in (0, 1, 2):
+        low, high = 45 - margin, 53 + margin
+        assert not is_lung(chest_wall, Box.on_slice(0, (low, high), (low - 27, high - 27)))
     magnetic = Volume(voxels=voxels, grid=volume.grid, modality="MR")
     assert not is_lung(magnetic, Box.on_slice(0, (18, 82), (9, 36)))
