@@ -179,9 +179,7 @@ def _table() -> dict[str, Placement]:
 
 
 def _three(ours: str, kind: str) -> Placement:
-    return Placement(
-        targets=tuple(f"{ours}.{part}.{kind}" for part in _THREE), step=Step.IN_THREE
-    )
+    return Placement(targets=tuple(f"{ours}.{part}.{kind}" for part in _THREE), step=Step.IN_THREE)
 
 
 _PLACED: Final = _table()
