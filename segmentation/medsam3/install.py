@@ -13,6 +13,7 @@ import numpy as np
 from domain.errors import ModelMissingError, StorageError, UnreadableFileError
 from domain.ports import Progress
 from segmentation.litemedsam.checkpoint import file_sha256
+from segmentation.medsam3.asking import Question
 from segmentation.medsam3.checkpoint import (
     CONFIG_FILE,
     WEIGHTS_FILE,
@@ -20,7 +21,7 @@ from segmentation.medsam3.checkpoint import (
     read_base,
     read_config,
 )
-from segmentation.medsam3.engine import MedSam3, Question
+from segmentation.medsam3.engine import MedSam3
 from segmentation.medsam3.lora import ALPHA, RANK, merged, read_adapter
 from segmentation.medsam3.needs import DESCRIPTION_FILE, missing_extra
 from segmentation.medsam3.tiny import write_tiny

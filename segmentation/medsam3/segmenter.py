@@ -71,9 +71,7 @@ class MedSam3Segmenter:
         if any(point.positive for point in prompt.points):
             return None
         if not prompt.is_text_only:
-            return (
-                f"what is not the {prompt.concept} was shown, not where it is: draw a box round it"
-            )
+            return f"only what is not the {prompt.concept} was shown: draw a box round where it is"
         return self._by_words_alone(volume, prompt)
 
     def _by_words_alone(self, volume: Volume, prompt: Prompt) -> str | None:
