@@ -81,9 +81,10 @@ class MedSam3Segmenter:
                 f"{prompt.side} {prompt.concept}, or ask without the side and choose"
             )
         concept = self._concepts.find(prompt.concept) if prompt.concept else None
-        if concept is not None and concept.modalities and volume.modality not in concept.modalities:
+        modalities = () if concept is None else concept.modalities
+        if modalities and volume.modality not in modalities:
             return (
-                f"the {concept.phrase} is looked for on {' and '.join(concept.modalities)}, this is "
+                f"the {prompt.concept} is looked for on {' and '.join(modalities)}, this is "
                 f"{volume.modality}: draw a box round it"
             )
         return None
