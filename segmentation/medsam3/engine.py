@@ -220,17 +220,14 @@ class MedSam3:
 
         texts = [self._phrase(torch, each.phrase) for each in batch]
         boxes, labels = _boxes(torch, batch, embedding.image_shape)
-        if boxes is not None:
-            boxes = boxes.to(device=self._model.device, dtype=self._model.dtype)
-            labels = labels.to(device=self._model.device)
         return self._model(
             vision_embeds=self._levels(torch, embedding, len(batch)),
             text_embeds=BaseModelOutputWithPooling(
                 pooler_output=torch.cat([features for features, _ in texts])
             ),
             attention_mask=torch.cat([mask for _, mask in texts]),
-            input_boxes=boxes,
-            input_boxes_labels=labels,
+            input_boxes=boxes.to(device=self._model.device, dtype=self._model.dtype),
+            input_boxes_labels=labels.to(self._model.device),
         )
 
     def _phrase(self, torch: Any, phrase: str) -> tuple[Any, Any]:  # noqa: ANN401 - torch's
@@ -276,10 +273,13 @@ class MedSam3:
 
 
 def _boxes(torch: Any, batch: Sequence[Question], shape: tuple[int, int]) -> tuple[Any, Any]:  # noqa: ANN401 - torch's
-    """Return boxes (questions, most boxes, 4) as centre and size, 0..1, and their labels."""
-    most = max(len(each.boxes) for each in batch)
-    if not most:
-        return None, None
+    """Return boxes (questions, most boxes, 4) as centre and size, 0..1, and their labels.
+
+    A question without boxes has one that is padding: Meta's network, on which the adapter was
+    trained, hears the geometry encoder's own token with words alone too; ``Sam3Model`` leaves it
+    out where there is no box at all.
+    """
+    most = max(1, *(len(each.boxes) for each in batch))
     boxes = torch.zeros(len(batch), most, 4)
     labels = torch.full((len(batch), most), _PADDING, dtype=torch.long)
     for index, question in enumerate(batch):
@@ -319,7 +319,7 @@ def _read(
             row_stop=bottom * shape[0],
             column_start=left * shape[1],
             column_stop=right * shape[1],
-        )
+        ).clipped(shape)
         instances.append(Instance(logits=logits.cpu().numpy(), box=box, score=float(scores[query])))
     return SliceAnswer(presence=presence, instances=tuple(instances))
 

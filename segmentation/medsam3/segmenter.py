@@ -36,6 +36,10 @@ RANDOM_WEIGHTS: Final = (
     "made by random numbers, installed to try the way from words to masks: it means nothing"
 )
 _MOST_PROPOSALS: Final = 5
+_REMEDIES: Final = {
+    AlgorithmType.AUTOMATIC: "draw a box round it on one slice",
+    AlgorithmType.SEMIAUTOMATIC: "check the name, or draw a box close round it",
+}
 
 
 class MedSam3Segmenter:
@@ -137,11 +141,16 @@ class MedSam3Segmenter:
         words = f"{_said(prompt)}, {target.in_words()}"
         if not _sees_key(view, target):
             return self._absent(
-                view, prompt, f"nothing it takes for {_what(prompt)} was found in the {words}"
+                view,
+                prompt,
+                f"nothing it takes for {_what(prompt)} was found in the {words}",
+                AlgorithmType.SEMIAUTOMATIC,
             )
         voxels, scores = outlined(view, target, progress)
         if not voxels.any():
-            return self._absent(view, prompt, f"nothing was found inside the {words}")
+            return self._absent(
+                view, prompt, f"nothing was found inside the {words}", AlgorithmType.SEMIAUTOMATIC
+            )
         return Segment(
             mask=Mask(voxels=voxels, grid=view.volume.grid),
             concept=prompt.concept,
@@ -160,7 +169,10 @@ class MedSam3Segmenter:
         box = _box_at(self._asked(view, prompt, click.slice_index), click)
         if box is None:
             return self._absent(
-                view, prompt, f"nothing it takes for {_what(prompt)} was found at the click"
+                view,
+                prompt,
+                f"nothing it takes for {_what(prompt)} was found at the click",
+                AlgorithmType.SEMIAUTOMATIC,
             )
         boxed = replace(prompt, boxes=(box, *prompt.boxes))
         return self._outlined(view, boxed, progress, (PROPOSED_BOX,))
@@ -186,6 +198,7 @@ class MedSam3Segmenter:
                 prompt,
                 f"no {_what(prompt)} was found on slices {start} to {stop - 1}: the best score is "
                 f"{profile[best]:.2f} on slice {best}, and {SURE:.2f} is asked for",
+                AlgorithmType.AUTOMATIC,
             )
             return
         for track in tracks[:_MOST_PROPOSALS]:
@@ -226,13 +239,15 @@ class MedSam3Segmenter:
             prompt=prompt,
         )
 
-    def _absent(self, view: SeriesView, prompt: Prompt, reason: str) -> Segment:
+    def _absent(
+        self, view: SeriesView, prompt: Prompt, reason: str, kind: AlgorithmType
+    ) -> Segment:
         empty = np.zeros(view.volume.grid.shape, dtype=np.bool_)
         return Segment(
             mask=Mask(voxels=empty, grid=view.volume.grid),
             concept=prompt.concept,
-            provenance=self._provenance(reason, AlgorithmType.AUTOMATIC),
-            absent_reason=f"{reason}; that rules nothing out: draw a box round it on one slice",
+            provenance=self._provenance(reason, kind),
+            absent_reason=f"{reason}; that rules nothing out: {_REMEDIES[kind]}",
         )
 
     def _marked_random(self, segment: Segment) -> Segment:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from segmentation.medsam3.checkpoint import BASE_FILE, CONFIG_FILE, Tensors
 from segmentation.medsam3.lora import (
     A_SUFFIX,
+    ALPHA,
     B_SUFFIX,
     RANK,
     adapter_modules,
@@ -60,9 +61,8 @@ CONFIG: Final[dict[str, Any]] = {
     "detr_decoder_config": {**_SMALL, "num_layers": 2, "num_queries": 10},
     "mask_decoder_config": {"hidden_size": _WIDTH, "num_attention_heads": 2},
 }
-_SPREAD: Final = 30.0  # of the scores: small random weights would score every query alike
 _PRESENT: Final = 4.0  # log-odds: present on most images, so that masks are made
-_ADAPTER_SPREAD: Final = 0.02
+_ADAPTER_SHARE: Final = 0.25  # of a weight's own size
 
 
 def write_tiny(folder: Path, seed: int = 0) -> tuple[Path, Path]:
@@ -75,7 +75,9 @@ def write_tiny(folder: Path, seed: int = 0) -> tuple[Path, Path]:
         torch.manual_seed(seed)
         model = Sam3Model(Sam3Config.from_dict(CONFIG))
         ours: Tensors = dict(model.state_dict())
-        ours["dot_product_scoring.query_proj.weight"] *= _SPREAD
+        for value in ours.values():
+            if value.ndim > 1:  # as large as keeps signals: small ones answer alike to all images
+                value.normal_(std=value[0].numel() ** -0.5)
         ours["detr_decoder.presence_head.layer3.bias"] += _PRESENT
         base = _in_metas_names(ours)
         adapter = _random_adapter(ours)
@@ -116,9 +118,10 @@ def _random_adapter(ours: Tensors) -> Tensors:
     import torch  # noqa: PLC0415 - the extra's
 
     found: Tensors = {}
+    spread = _ADAPTER_SHARE * RANK / ALPHA * RANK**-0.5
     for module in adapter_modules(ours):
         target = adapter_target(module)
         outputs, inputs = (_WIDTH, _WIDTH) if target is None else fused_shape(target, ours)
-        found[module + A_SUFFIX] = torch.randn(inputs, RANK) * _ADAPTER_SPREAD
-        found[module + B_SUFFIX] = torch.randn(RANK, outputs) * _ADAPTER_SPREAD
+        found[module + A_SUFFIX] = torch.randn(inputs, RANK) * inputs**-0.5
+        found[module + B_SUFFIX] = torch.randn(RANK, outputs) * spread
     return found
