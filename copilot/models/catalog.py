@@ -125,7 +125,7 @@ LITEMEDSAM: Final = CatalogEntry(
 MEDSAM3: Final = CatalogEntry(
     name="medsam3",
     says="MedSAM-3, words and boxes to masks (segmentation); --base and --lora: your own files",
-    licence="SAM License, adapter's own, MIT (words)",
+    licence="SAM License + MIT",
     files=(
         PinnedFile(
             project="open-clip-torch",

@@ -178,6 +178,11 @@ class MedSam3:
             hidden = self._model.vision_encoder.backbone(pixels).last_hidden_state
             self.encoder_runs += len(images)
             features = hidden.to(torch.float16).cpu().numpy()
+        if not np.isfinite(features).all():
+            raise UnreadableFileError(
+                f"the encoder's answer is not finite at {self._options.precision}: set precision "
+                f"to 'fp32', or where it is, {INSTALL}"
+            )
         return tuple(
             Embedding(features=each, image_shape=(image.shape[0], image.shape[1]))
             for each, image in zip(features, images, strict=True)
