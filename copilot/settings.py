@@ -85,6 +85,8 @@ class SegmentationSettings(_Table):
     memory_mb: Annotated[int, Field(ge=16)]
     disk_mb: Annotated[int, Field(ge=0)]
     check_windows: bool
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    precision: Literal["fp32", "bf16", "fp16"]
 
 
 class ObjectSettings(_Table):

@@ -15,7 +15,7 @@ from copilot.audit import SqlAuditLog
 from copilot.concepts import load_concepts
 from copilot.intent.grammar import SpokenGrammar
 from copilot.looking_ahead import LookingAhead
-from copilot.models.install import ModelInstaller
+from copilot.models.install import BuildStep, ModelInstaller
 from copilot.settings import PeerSettings, Settings
 from copilot.system import RandomUids, SystemClock
 from dicom_node.commitment import CommitmentDesk
@@ -25,11 +25,12 @@ from dicom_node.scu import DicomPeer, Peer
 from dicom_node.store import Store
 from dicom_node.volumes import load_series
 from domain.concepts import ConceptTable
-from domain.errors import SettingsError, StorageError
+from domain.errors import InputError, SettingsError, StorageError
 from domain.ports import EngineContext, Progress, Segmenter, Transcriber
 from reporting.draft import DraftRenderer
 from segmentation.litemedsam.convert import build_onnx
 from segmentation.lung.nodules import NoduleFinder
+from segmentation.medsam3.install import Sources, build
 from voice.lexicon import load_lexicon
 from voice.whisper_ct2 import WhisperCt2
 
@@ -57,7 +58,10 @@ class House:
     @cached_property
     def models(self) -> ModelInstaller:
         """Installer of weights and sample studies."""
-        return ModelInstaller(self.settings.storage.models, {"litemedsam": _build_litemedsam})
+        return ModelInstaller(
+            self.settings.storage.models,
+            {"litemedsam": _build_litemedsam, "medsam3": _medsam3_needs_files},
+        )
 
     @cached_property
     def grammar(self) -> SpokenGrammar:
@@ -99,6 +103,8 @@ class House:
             seen_folder=self.settings.storage.root / "seen" if settings.disk_mb else None,
             seen_bytes=settings.disk_mb * _MIB,
             checks_windows=settings.check_windows,
+            device=settings.device,
+            precision=settings.precision,
         )
         factories: dict[str, Callable[[EngineContext], Segmenter]] = {
             found.name: found.load() for found in entry_points(group=ENGINE_ENTRY_POINTS)
@@ -186,6 +192,20 @@ class House:
 
 def _build_litemedsam(members: Path, built: Path, progress: Progress) -> None:
     build_onnx(members / "lite_medsam.pth", built, progress)
+
+
+def medsam3_step(base: Path | None, adapter: Path | None) -> BuildStep:
+    """Return what installs MedSAM-3 from the operator's files; None twice: from random numbers."""
+    sources = Sources(base=base, adapter=adapter) if base and adapter else None
+
+    def build_medsam3(members: Path, built: Path, progress: Progress) -> None:
+        build(sources, members, built, progress)
+
+    return build_medsam3
+
+
+def _medsam3_needs_files(members: Path, built: Path, progress: Progress) -> None:  # noqa: ARG001
+    raise InputError("MedSAM-3 is installed from your own files: give base and adapter")
 
 
 def _shipped(name: str) -> str:

@@ -70,6 +70,8 @@ class EngineContext:
         Room there.
     checks_windows
         Whether outlines on CT are tried in other windows too: seconds a mask, for one more signal.
+    device, precision
+        Of engines that run on torch: "auto", "cpu", "cuda" or "mps"; "fp32", "bf16" or "fp16".
     """
 
     models_folder: Path
@@ -79,6 +81,8 @@ class EngineContext:
     seen_folder: Path | None = None
     seen_bytes: int = 2**32
     checks_windows: bool = False
+    device: str = "auto"
+    precision: str = "fp32"
 
 
 class Session(Protocol):

@@ -1,18 +1,25 @@
 """``radcopilot models``: weights and sample studies."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from copilot.cli.console import emit, house, progress_bar, say
-from copilot.models.catalog import CATALOG
+from copilot.models.catalog import CATALOG, MEDSAM3
 from copilot.models.fetch import PackageSource
-from domain.errors import RadcopilotError
+from copilot.models.install import BuildStep
+from copilot.wiring import medsam3_step
+from domain.errors import InputError, RadcopilotError
 
 app = typer.Typer(no_args_is_help=True, help="Install and check weights and sample studies.")
 Config = Annotated[Path | None, typer.Option(help="Settings of the site.")]
 _MEGA = 1_000_000
+_MEDSAM3_FILES = (
+    "medsam3 is installed from your own files: give --base sam3.pt and --lora "
+    "best_lora_weights.pt, or --tiny-random alone to try the way without them"
+)
 
 
 @app.command("list")
@@ -50,14 +57,40 @@ def install(
     source: Annotated[
         Path | None, typer.Option("--from", help="Folder with the packages, for offline sites.")
     ] = None,
+    base: Annotated[
+        Path | None, typer.Option(help="medsam3: Meta's sam3.pt, or a folder of transformers.")
+    ] = None,
+    lora: Annotated[Path | None, typer.Option(help="medsam3: best_lora_weights.pt.")] = None,
+    tiny_random: Annotated[
+        bool, typer.Option("--tiny-random", help="medsam3: random numbers, to try the way.")
+    ] = False,
     config: Config = None,
 ) -> None:
     """Download, check and install; what is there already is left alone."""
     installer = house(config).models
-    for name in installer.names(names):
+    wanted = installer.names(names)
+    step = _step_of(wanted, base, lora, tiny_random=tiny_random)
+    if step is None and MEDSAM3.name in wanted and not installer.is_installed(MEDSAM3.name):
+        raise InputError(_MEDSAM3_FILES)
+    for name in wanted:
         with progress_bar() as progress:
-            folder = installer.install(name, PackageSource(source), progress)
-        say(f"{name}: {folder}")
+            own = step if name == MEDSAM3.name else None
+            folder = installer.install(name, PackageSource(source), progress, own)
+        say(f"{name}: {folder} ({CATALOG[name].licence})")
+
+
+def _step_of(
+    wanted: Sequence[str], base: Path | None, lora: Path | None, *, tiny_random: bool
+) -> BuildStep | None:
+    """Return what installs MedSAM-3 from the operator's files, or None where none were given."""
+    has_files = base is not None or lora is not None
+    if not has_files and not tiny_random:
+        return None
+    if MEDSAM3.name not in wanted:
+        raise InputError("--base, --lora and --tiny-random belong to medsam3: name it")
+    if (base is None) != (lora is None) or (has_files and tiny_random):
+        raise InputError(_MEDSAM3_FILES)
+    return medsam3_step(base, lora)
 
 
 @app.command()

@@ -122,6 +122,33 @@ LITEMEDSAM: Final = CatalogEntry(
     build="litemedsam",
 )
 
+MEDSAM3: Final = CatalogEntry(
+    name="medsam3",
+    says="MedSAM-3, words and boxes to masks (segmentation); --base and --lora: your own files",
+    licence="SAM License + MIT",
+    files=(
+        PinnedFile(
+            project="open-clip-torch",
+            filename="open_clip_torch-3.3.0-py3-none-any.whl",
+            size=1_547_268,
+            sha256="c549ad5ed6bfc119cc11105033c0a2b9d7a2a4afeb40a58a09aab3da1a0043ce",
+        ),
+    ),
+    members=(
+        Member(
+            name="bpe_simple_vocab_16e6.txt.gz",
+            parts=((0, "open_clip/bpe_simple_vocab_16e6.txt.gz"),),
+            sha256="924691ac288e54409236115652ad4aa250f48203de50a9e4722a6ecd48d6804a",
+        ),
+        Member(
+            name="LICENSE-words",
+            parts=((0, "open_clip_torch-3.3.0.dist-info/licenses/LICENSE"),),
+            sha256="4a5b4f13ea4792a8211a69f32d2b460b6d520e57cd23c6301e707c76a6e97a55",
+        ),
+    ),
+    build="medsam3",
+)
+
 SAMPLE_STUDY: Final = CatalogEntry(
     name="sample-study",
     says="chest CT and brain MR, each with an expert mask and published measurements",
@@ -168,5 +195,5 @@ SAMPLE_STUDY: Final = CatalogEntry(
     ),
 )
 
-CATALOG: Final = {entry.name: entry for entry in (WHISPER_BASE, LITEMEDSAM, SAMPLE_STUDY)}
+CATALOG: Final = {entry.name: entry for entry in (WHISPER_BASE, LITEMEDSAM, MEDSAM3, SAMPLE_STUDY)}
 DEFAULT: Final = (WHISPER_BASE.name, LITEMEDSAM.name)

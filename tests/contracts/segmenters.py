@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from domain.codes import sct
 from domain.concepts import Concept, ConceptTable
@@ -13,8 +14,9 @@ from domain.prompt import Prompt
 from domain.segment import AlgorithmType, Provenance, Segment
 from domain.volume import Mask, Volume
 from segmentation.answers import CheckedSession, not_taken
+from segmentation.medsam3.asking import LEAST_SCORE, Instance, Question, SliceAnswer
 from segmentation.slicewise.slices import Embedding, SliceHint
-from segmentation.slicewise.targets import ellipsoid, target_of
+from segmentation.slicewise.targets import box_of, ellipsoid, target_of
 
 LUNG_HU = -850.0
 TISSUE_HU = 40.0
@@ -149,6 +151,58 @@ class BrightNetwork:
                 ] = False
                 logits[index][outside] = -10
         return logits
+
+
+class BrightWords:
+    """Stands for a network that knows words: for any phrase, each bright thing on the slice.
+
+    Of a phrase in ``unknown`` it finds nothing; with boxes it finds what they overlap.
+    """
+
+    name = "bright-words"
+    version = "1.0.0"
+    weights_sha256 = None
+    is_random = False
+    input_px = 256
+
+    def __init__(self, threshold: float = 128.0, unknown: tuple[str, ...] = ()) -> None:
+        self._threshold = threshold
+        self._unknown = unknown
+        self.encoder_runs = 0
+
+    def missing(self) -> str | None:
+        """Nothing is."""
+        return None
+
+    def embed(self, image: NDArray[np.float32]) -> Embedding:
+        """Keep the image as its own embedding, and count."""
+        self.encoder_runs += 1
+        half = image.astype(np.float16)
+        return Embedding(features=half, image_shape=(image.shape[0], image.shape[1]))
+
+    def answers(
+        self,
+        embedding: Embedding,
+        questions: Sequence[Question],
+        least_score: float = LEAST_SCORE,
+    ) -> tuple[SliceAnswer, ...]:
+        """Return the bright things of each question, scored by how bright they are."""
+        return tuple(self._answer(embedding, each, least_score) for each in questions)
+
+    def _answer(self, embedding: Embedding, question: Question, least: float) -> SliceAnswer:
+        image = embedding.features.astype(np.float32)
+        labels, count = ndimage.label(image > self._threshold)
+        instances = []
+        for number in range(1, count + 1) if question.phrase not in self._unknown else ():
+            inside = labels == number
+            box, score = box_of(inside), float(image[inside].max() / 255)
+            wanted = not question.boxes or any(box.overlap(each) > 0 for each in question.boxes)
+            if wanted and score >= least:
+                logits = np.where(inside, image - self._threshold, -50).astype(np.float32) / 10
+                instances.append(Instance(logits=logits, box=box, score=score))
+        instances.sort(key=lambda each: -each.score)
+        presence = max((each.score for each in instances), default=0.1)
+        return SliceAnswer(presence=presence, instances=tuple(instances))
 
 
 class EllipsoidSegmenter:

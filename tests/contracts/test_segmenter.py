@@ -12,6 +12,7 @@ from domain.ports import Segmenter, no_progress
 from domain.prompt import Box, Line, Point, Prompt, Scribble
 from domain.volume import Volume
 from segmentation.lung.half_maximum import HalfMaximumSegmenter
+from segmentation.medsam3.segmenter import MedSam3Segmenter
 from segmentation.organs.anatomy import Anatomy
 from segmentation.organs.growing import Absent, Found
 from segmentation.organs.segmenter import FoundOrganSegmenter
@@ -23,6 +24,7 @@ from tests.contracts.segmenters import (
     AIR_HU,
     TISSUE_HU,
     BrightNetwork,
+    BrightWords,
     EllipsoidSegmenter,
     chest,
     small_table,
@@ -120,6 +122,21 @@ EXAMPLES = {
     ),
     "body": Example(
         engine=body_rule(small_table()), supported=Prompt(concept="body"), refused=PANCREAS
+    ),
+    "words": Example(
+        engine=MedSam3Segmenter(BrightWords(100.0), small_table()),
+        supported=Prompt(concept="lung lesion"),
+        refused=Prompt(concept="lung", side="left"),
+    ),
+    "words, boxed": Example(
+        engine=MedSam3Segmenter(BrightWords(100.0), small_table()),
+        supported=BOXED,
+        refused=Prompt(concept="lung", side="left"),
+    ),
+    "words, clicked": Example(
+        engine=MedSam3Segmenter(BrightWords(100.0), small_table()),
+        supported=replace(CLICKED, concept="lung lesion"),
+        refused=CLICKED,
     ),
     "router, boxed": Example(engine=_router(), supported=BOXED, refused=PANCREAS),
     "router, named": Example(engine=_router(), supported=Prompt(concept="lung"), refused=PANCREAS),

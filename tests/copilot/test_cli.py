@@ -311,3 +311,20 @@ def test_the_server_answers_and_ends_cleanly_when_told_to(tmp_path, tool):
         server.terminate()
         server.communicate(timeout=30)
     assert server.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ((), "--base sam3.pt"),
+        (("--base", "sam3.pt"), "--lora"),
+        (("--base", "a", "--lora", "b", "--tiny-random"), "--tiny-random alone"),
+    ],
+    ids=["nothing", "half", "too much"],
+)
+def test_medsam3_is_installed_from_both_files_or_as_random_numbers(
+    radcopilot, tmp_path, options, says
+):
+    (tmp_path / "site.toml").write_text('[storage]\nmodels_folder = "models"\n')
+    run = radcopilot("models", "install", "medsam3", *options, "--config", "site.toml")
+    assert says in one_line(run, 2)

@@ -2,6 +2,7 @@ import hashlib
 import http.server
 import threading
 import zipfile
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -129,3 +130,17 @@ def test_every_pin_is_complete():
     for made in install.CATALOG.values():
         assert all(len(file.sha256) == 64 and file.size > 0 for file in made.files)
         assert all(len(member.sha256) == 64 for member in made.members)
+
+
+def test_a_step_of_the_operators_own_replaces_what_is_installed(
+    installer, entry, packages, monkeypatch
+):
+    folder = installer.install("tiny", PackageSource(packages), no_progress)
+
+    def own(members, built, progress):
+        (built / "own.bin").write_bytes(b"own")
+
+    monkeypatch.setitem(catalog.CATALOG, "tiny", replace(entry, build="own"))
+    installer.install("tiny", PackageSource(packages), no_progress, own)
+    assert {file.name for file in folder.iterdir()} == {"own.bin", "manifest.json"}
+    installer.verify("tiny")

@@ -1,0 +1,127 @@
+"""A network of SAM 3's build with 1.9 million random numbers, in the formats of the release.
+
+It finds nothing that is there. It is what proves the way from files to masks without the gated
+weights.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from segmentation.medsam3.checkpoint import BASE_FILE, CONFIG_FILE, Tensors
+from segmentation.medsam3.lora import (
+    A_SUFFIX,
+    ALPHA,
+    B_SUFFIX,
+    RANK,
+    adapter_modules,
+    fused_shape,
+)
+from segmentation.medsam3.names import (
+    LACKING,
+    WHOLE_PREFIX,
+    Placement,
+    Step,
+    adapter_target,
+    names_of_meta,
+)
+
+ADAPTER_FILE: Final = "best_lora_weights.pt"
+
+_WIDTH: Final = 32
+_SMALL: Final = {"hidden_size": _WIDTH, "num_attention_heads": 2, "intermediate_size": 64}
+CONFIG: Final[dict[str, Any]] = {
+    "model_type": "sam3",
+    "vision_config": {
+        "model_type": "sam3_vision_model",
+        "backbone_config": {
+            "model_type": "sam3_vit_model",
+            **_SMALL,
+            "num_hidden_layers": 4,
+            "image_size": 112,
+            "patch_size": 14,
+            "window_size": 4,
+            "global_attn_indexes": [1, 3],
+            "pretrain_image_size": 56,
+        },
+        "fpn_hidden_size": _WIDTH,
+        "backbone_feature_sizes": [[32, 32], [16, 16], [8, 8]],
+    },
+    "text_config": {
+        "model_type": "clip_text_model",
+        **_SMALL,
+        "vocab_size": 49408,
+        "projection_dim": 16,
+        "num_hidden_layers": 2,
+        "max_position_embeddings": 32,
+        "hidden_act": "gelu",
+    },
+    "geometry_encoder_config": {**_SMALL, "num_layers": 1},
+    "detr_encoder_config": {**_SMALL, "num_layers": 1},
+    "detr_decoder_config": {**_SMALL, "num_layers": 2, "num_queries": 10},
+    "mask_decoder_config": {"hidden_size": _WIDTH, "num_attention_heads": 2},
+}
+_PRESENT: Final = 4.0  # log-odds: present on most images, so that masks are made
+_ADAPTER_SHARE: Final = 0.25  # of a weight's own size
+
+
+def write_tiny(folder: Path, seed: int = 0) -> tuple[Path, Path]:
+    """Write a base with its ``config.json``, and an adapter for it; return both files."""
+    import torch  # noqa: PLC0415 - the extra's
+    from transformers import Sam3Config, Sam3Model  # noqa: PLC0415
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = Sam3Model(Sam3Config.from_dict(CONFIG))
+        ours: Tensors = dict(model.state_dict())
+        for value in ours.values():
+            if value.ndim > 1:  # as large as keeps signals: small ones answer alike to all images
+                value.normal_(std=value[0].numel() ** -0.5)
+        ours["detr_decoder.presence_head.layer3.bias"] += _PRESENT
+        base = _in_metas_names(ours)
+        adapter = _random_adapter(ours)
+    (folder / CONFIG_FILE).write_text(json.dumps(CONFIG, indent=1), encoding="utf-8")
+    torch.save({f"{WHOLE_PREFIX}{key}": value for key, value in base.items()}, folder / BASE_FILE)
+    torch.save(adapter, folder / ADAPTER_FILE)
+    return folder / BASE_FILE, folder / ADAPTER_FILE
+
+
+def _in_metas_names(ours: Tensors) -> Tensors:
+    import torch  # noqa: PLC0415 - the extra's
+
+    found = {name: _put_back(ours, placement) for name, placement in names_of_meta(ours).items()}
+    inputs = {"direct": 2, "pool": _WIDTH, "pos_enc": _WIDTH}
+    for module in LACKING:
+        part = module.removeprefix("geometry_encoder.points_").removesuffix("_project")
+        found[f"{module}.weight"] = torch.randn(_WIDTH, inputs[part])
+        found[f"{module}.bias"] = torch.zeros(_WIDTH)
+    return found
+
+
+def _put_back(ours: Tensors, placement: Placement) -> Any:  # noqa: ANN401 - torch's
+    import torch  # noqa: PLC0415 - the extra's
+
+    first = ours[placement.targets[0]]
+    match placement.step:
+        case Step.AS_IS:
+            return first.clone()
+        case Step.IN_THREE:
+            return torch.cat([ours[name] for name in placement.targets])
+        case Step.WITHOUT_CLASS_TOKEN:
+            return torch.cat([torch.zeros_like(first[:, :1]), first], dim=1)
+        case Step.TURNED:
+            return first.T.contiguous()
+
+
+def _random_adapter(ours: Tensors) -> Tensors:
+    import torch  # noqa: PLC0415 - the extra's
+
+    found: Tensors = {}
+    spread = _ADAPTER_SHARE * RANK / ALPHA * RANK**-0.5
+    for module in adapter_modules(ours):
+        target = adapter_target(module)
+        outputs, inputs = (_WIDTH, _WIDTH) if target is None else fused_shape(target, ours)
+        found[module + A_SUFFIX] = torch.randn(inputs, RANK) * inputs**-0.5
+        found[module + B_SUFFIX] = torch.randn(RANK, outputs) * spread
+    return found
