@@ -213,3 +213,19 @@ def test_the_real_network_answers_as_torch_does(models_folder):
     assert np.count_nonzero(logits > 0) == 6175
     assert network.weights_sha256 is not None
     assert network.weights_sha256.startswith("79d8c9dc")
+
+
+def test_boxes_asked_together_are_answered_as_one_by_one(models_folder):
+    network = LiteMedSam(models_folder / "litemedsam")
+    image = np.random.default_rng(3).uniform(0, 255, (120, 90)).astype(np.float32)
+    embedding = network.embed(image)
+    hints = [
+        SliceHint(
+            box=SliceBox(row_start=20 + at, row_stop=70, column_start=10, column_stop=50 + at)
+        )
+        for at in range(4)
+    ]
+    together = network.decode(embedding, hints)
+    alone = np.concatenate([network.decode(embedding, [hint]) for hint in hints])
+    assert np.abs(alone[0] - alone[3]).max() > 1
+    assert np.abs(together - alone).max() < 1e-3
