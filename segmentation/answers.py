@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+from domain.concepts import Concept
 from domain.errors import CannotDoError
 from domain.ports import Progress, Segmenter
 from domain.prompt import Prompt
@@ -99,4 +100,19 @@ def not_taken(engine: str, taken: frozenset[str], prompt: Prompt) -> str | None:
     for kind, what in _GESTURES.items():
         if kind in prompt.kinds and kind not in taken:
             return f"{engine} takes no {what}: use the default engine, or give a box on one slice"
+    return None
+
+
+def not_by_name(volume: Volume, prompt: Prompt, concept: Concept | None, route: str) -> str | None:
+    """Return the reason why a rule by name on CT refuses a prompt or a volume, or None."""
+    if concept is None or concept.route != route:
+        what = f"the {prompt.concept}" if prompt.concept else "something without a name"
+        return f"this rule does not find {what}: draw a box on one slice"
+    if volume.modality != "CT" or volume.is_colour:
+        return (
+            f"I can find the {concept.phrase} by name on CT only, this series is "
+            f"{volume.modality}: draw a box on one slice and give the slice range"
+        )
+    if min(volume.grid.shape) < 2:  # noqa: PLR2004 - one slice is no volume
+        return f"one slice is too little to find the {concept.phrase} by name: draw a box"
     return None

@@ -14,7 +14,7 @@ from domain.prompt import Prompt
 from domain.segment import AlgorithmType, Confidence, Provenance, Segment
 from domain.uids import SeriesUID
 from domain.volume import Mask, SeriesReference, Volume
-from segmentation.answers import CheckedSession, not_taken
+from segmentation.answers import CheckedSession, not_by_name, not_taken
 from segmentation.coarse import depth_mm
 from segmentation.confidence import dice
 from segmentation.organs.anatomy import Anatomy, anatomy_of
@@ -76,17 +76,10 @@ class FoundOrganSegmenter:
     def supports(self, volume: Volume, prompt: Prompt) -> str | None:
         """Return None for a concept of the route on a CT that covers enough of the body."""
         concept = self._concepts.find(prompt.concept) if prompt.concept else None
-        if concept is None or concept.route != self._route:
-            what = f"the {prompt.concept}" if prompt.concept else "something without a name"
-            return f"this finder does not know {what}: draw a box on one slice"
-        if volume.modality != "CT" or volume.is_colour:
-            return (
-                f"I can find the {concept.phrase} by name on CT only, this series is "
-                f"{volume.modality}: draw a box on one slice and give the slice range"
-            )
+        refused = not_by_name(volume, prompt, concept, self._route)
+        if refused is not None or concept is None:
+            return refused
         covered = volume.grid.shape[0] * volume.grid.spacing_mm[0]
-        if min(volume.grid.shape) < 2:  # noqa: PLR2004 - one slice is no volume
-            return f"one slice is too little to find the {concept.phrase} by name: draw a box"
         if not volume.grid.in_plane_calibrated:
             return (
                 f"the series gives no pixel spacing, so the {concept.phrase} cannot be found by "

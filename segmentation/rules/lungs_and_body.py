@@ -12,7 +12,7 @@ from domain.ports import Capabilities, Progress
 from domain.prompt import Prompt
 from domain.segment import AlgorithmType, Provenance, Segment
 from domain.volume import Mask, Volume
-from segmentation.answers import CheckedSession, not_taken
+from segmentation.answers import CheckedSession, not_by_name, not_taken
 from segmentation.coarse import (
     BODY_ABOVE_HU,
     ball,
@@ -71,16 +71,9 @@ class RuleSegmenter:
     def supports(self, volume: Volume, prompt: Prompt) -> str | None:
         """Return None for the concept of this rule on a CT of several slices."""
         concept = self._concepts.find(prompt.concept) if prompt.concept else None
-        if concept is None or concept.route != self._route:
-            what = f"the {prompt.concept}" if prompt.concept else "something without a name"
-            return f"this rule does not find {what}: draw a box on one slice"
-        if volume.modality != "CT" or volume.is_colour:
-            return (
-                f"I can find the {concept.phrase} by name on CT only, this series is "
-                f"{volume.modality}: draw a box on one slice and give the slice range"
-            )
-        if min(volume.grid.shape) < 2:  # noqa: PLR2004 - one slice is no volume
-            return f"one slice is too little to find the {concept.phrase} by name: draw a box"
+        refused = not_by_name(volume, prompt, concept, self._route)
+        if refused is not None:
+            return refused
         return not_taken(f"the {self._name} rule", self.capabilities.prompts, prompt)
 
     def open(self, volume: Volume) -> CheckedSession:
