@@ -9,6 +9,7 @@ from typing import Final
 
 from pydicom.dataset import Dataset
 
+from copilot.agent.agent import Agent, Outcome, When
 from copilot.candidates import Listed, asks_for_candidates, listed, unheeded
 from copilot.hints import Hints
 from copilot.planner import RulePlanner, makes_masks
@@ -98,8 +99,10 @@ class Analyst:
         renderer: DraftRenderer,
         uids: UidSource,
         finders: Sequence[CandidateFinder] = (),
+        agent: Agent | None = None,
     ) -> None:
         self._concepts = concepts
+        self._agent = agent
         self._finders = finders
         self._engines = engines
         self._default_engine = default_engine
@@ -130,8 +133,12 @@ class Analyst:
         hints: Hints,
         progress: Progress,
         engine: str | None = None,
+        *,
+        agent: When | None = None,
     ) -> Analysis:
         """Return what the command leads to on the series of these files.
+
+        ``agent`` says when the agent works; None leaves that to the settings.
 
         A command that only acts on the page, and a question back, come out as they are.
 
@@ -159,7 +166,11 @@ class Analyst:
         outcome = _Outcome()
         with clock.timed("segment"):
             for prompt in self._prompts(command, hints, volume, outcome):
-                self._segment(segmenter, volume, prompt, progress, outcome)
+                if self._agent is not None and self._agent.wants(segmenter, volume, prompt, agent):
+                    found = self._agent.work(segmenter, volume, prompt, progress, files)
+                    self._take(found, volume, prompt, outcome)
+                else:
+                    self._segment(segmenter, volume, prompt, progress, outcome)
         note = unheeded(command)
         if outcome.candidates and note is not None:
             outcome.notes.append(note)
@@ -203,6 +214,16 @@ class Analyst:
             prompt = hints.prompt(concept, side, mask)
             prompt.check_inside(volume.grid.shape)
             yield prompt
+
+    def _take(self, found: Outcome, volume: Volume, prompt: Prompt, outcome: "_Outcome") -> None:
+        """Keep what the agent came to."""
+        outcome.notes += found.notes
+        for segment in found.segments:
+            outcome.segments.append(self._reviewer.reviewed(volume, prompt, segment))
+        if found.absence is not None:
+            outcome.absences.append(f"{prompt.concept}: not found ({found.absence})")
+        if found.question is not None:
+            outcome.refusals.append(found.question)
 
     def _segment(
         self,

@@ -13,7 +13,7 @@ from domain.errors import InputError, SettingsError
 
 _KEYS: Final = frozenset(
     {"phrase", "synonyms", "category", "code", "site", "paired", "modalities", "window", "route",
-     "plausible_ml"}
+     "plausible_ml", "plausible_hu"}
 )  # fmt: skip
 _NEEDED: Final = ("phrase", "category", "code", "route")
 _ROUTES: Final = frozenset(
@@ -80,6 +80,7 @@ def _concept(entry: Mapping[str, Any], place: str) -> Concept:
             route=entry["route"],
             smallest_ml=smallest_ml,
             largest_ml=largest_ml,
+            mean_hu=_two_numbers(entry, "plausible_hu", place),
         )
     except InputError as error:
         raise SettingsError(f"{place}: {str(error).removeprefix(f'{place}: ')}") from error

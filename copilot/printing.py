@@ -2,60 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from copilot.analysis import Analysis, Marked
 from copilot.doubt import printed_confidence
+from copilot.keys import measurement_name
 from domain.candidate import Candidate
-from domain.codes import (
-    AREA,
-    ATTENUATION,
-    LONG_AXIS,
-    MAXIMUM,
-    MAXIMUM_3D_DIAMETER,
-    MEAN,
-    MEDIAN,
-    MESH_VOLUME,
-    MINIMUM,
-    PEAK,
-    SHORT_AXIS,
-    STANDARD_DEVIATION,
-    SURFACE_AREA,
-    SUV_BODY_WEIGHT_VALUE,
-    VOLUME,
-)
+from domain.codes import VOLUME
 from domain.command import as_json
 from domain.measurement import Finding, Measurement, Statistic
 from domain.segment import Provenance
-
-_NAMES: Final = {
-    VOLUME: "volume",
-    LONG_AXIS: "long_axis",
-    SHORT_AXIS: "short_axis",
-    ATTENUATION: "attenuation",
-    SUV_BODY_WEIGHT_VALUE: "suv",
-    AREA: "area",
-    MAXIMUM_3D_DIAMETER: "maximum_3d_diameter",
-    SURFACE_AREA: "surface_area",
-    MESH_VOLUME: "mesh_volume",
-}
-_STATISTICS: Final = {
-    MEAN: "mean",
-    STANDARD_DEVIATION: "standard_deviation",
-    MINIMUM: "minimum",
-    MAXIMUM: "maximum",
-    MEDIAN: "median",
-    PEAK: "peak",
-}
-
-
-def measurement_name(measurement: Measurement) -> str:
-    """Return a key for programs: "volume", "long_axis", "mean_attenuation"."""
-    name = _NAMES.get(measurement.concept, measurement.concept.meaning.lower().replace(" ", "_"))
-    if measurement.derivation is None:
-        return name
-    statistic = _STATISTICS.get(measurement.derivation, measurement.derivation.value)
-    return f"{statistic}_{name}"
 
 
 def printed_measurement(measurement: Measurement, segment_number: int) -> dict[str, Any]:
@@ -170,4 +126,5 @@ def _made_by(provenance: Provenance) -> dict[str, Any]:
         "algorithm_type": provenance.algorithm_type.value,
         "weights_sha256": provenance.weights_sha256,
         "prompt": provenance.prompt,
+        "directed_by": provenance.directed_by,
     }

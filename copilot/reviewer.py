@@ -7,26 +7,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copilot.doubt import doubts
+from copilot.plausibility import implausible_density, implausible_size
 from domain.concepts import ConceptTable
 from domain.prompt import Prompt
 from domain.segment import Segment
 from domain.volume import Volume
 
-_MM3_PER_ML: Final = 1000.0
 _BODY_ABOVE_HU: Final = -300.0
 _LEAST_WIDTH_MM: Final = 200.0
 _MIDDLE_MM: Final = 20.0
 
 
 class RuleReviewer:
-    """The ``Reviewer`` port: side, size by the concept table, ends of the series, signals."""
+    """The ``Reviewer`` port: side, size and density by the concept table, ends, signals."""
 
     def __init__(self, concepts: ConceptTable) -> None:
         self._concepts = concepts
 
     def review(self, volume: Volume, prompt: Prompt, segment: Segment) -> tuple[str, ...]:
         """Return warnings to be shown with the mask."""
-        said = (side_contradiction(volume, prompt, segment), self._size(segment), cut_off(segment))
+        concept = self._concepts.find(segment.concept) if segment.concept else None
+        said = (
+            side_contradiction(volume, prompt, segment),
+            implausible_size(segment, concept),
+            implausible_density(volume, segment, concept),
+            cut_off(segment),
+        )
         signals = () if segment.confidence is None else doubts(segment.confidence)
         return (*(warning for warning in said if warning is not None), *signals)
 
@@ -39,25 +45,6 @@ class RuleReviewer:
             warnings=(*segment.warnings, *fresh),
             side=None if wrong else segment.side,
         )
-
-    def _size(self, segment: Segment) -> str | None:
-        grid = segment.mask.grid
-        concept = self._concepts.find(segment.concept) if segment.concept else None
-        measurable = grid.in_plane_calibrated and grid.slice_spacing_known
-        if concept is None or segment.mask.is_empty or not measurable:
-            return None
-        volume_ml = segment.mask.voxel_count * grid.voxel_volume_mm3 / _MM3_PER_ML
-        if concept.smallest_ml is not None and volume_ml < concept.smallest_ml:
-            return (
-                f"{volume_ml:.2g} mL is less than a {concept.phrase} usually has "
-                f"({concept.smallest_ml:g} mL): check that all of it is on the series and marked"
-            )
-        if concept.largest_ml is not None and volume_ml > concept.largest_ml:
-            return (
-                f"{volume_ml:.1f} mL is more than a {concept.phrase} usually has "
-                f"({concept.largest_ml:g} mL): check that nothing beside it is marked"
-            )
-        return None
 
 
 def cut_off(segment: Segment) -> str | None:
@@ -83,7 +70,7 @@ def side_contradiction(volume: Volume, prompt: Prompt, segment: Segment) -> str 
     said = prompt.side if prompt.side in {"left", "right"} and not prompt.is_text_only else None
     if said is None or segment.mask.is_empty or not volume.grid.in_plane_calibrated:
         return None
-    side = _side_of(volume, segment)
+    side = side_of(volume, segment)
     if side in {None, said}:
         return None
     return (
@@ -91,8 +78,10 @@ def side_contradiction(volume: Volume, prompt: Prompt, segment: Segment) -> str 
     )
 
 
-def _side_of(volume: Volume, segment: Segment) -> str | None:
-    """Return "left" or "right" by the middle of the body, or None where it is not clear."""
+def side_of(volume: Volume, segment: Segment) -> str | None:
+    """Return "left" or "right", the patient's, by the middle of the body; None where not clear."""
+    if segment.mask.is_empty or not volume.grid.in_plane_calibrated:
+        return None
     if volume.is_colour or volume.grid.frame_of_reference_uid is None:
         return None
     marked = segment.mask.slice_indices()

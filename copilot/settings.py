@@ -89,6 +89,40 @@ class SegmentationSettings(_Table):
     precision: Literal["fp32", "bf16", "fp16"]
 
 
+class AgentSettings(_Table):
+    """The agent: when it works, and the language model it may ask; none by default."""
+
+    when: Literal["words", "always", "never"]
+    endpoint: str
+    model: str
+    api_key_file: str
+    pictures: bool
+    rounds: Annotated[int, Field(ge=1, le=5)]
+    time_s: Seconds
+    request_timeout_s: Seconds
+    tokens: Annotated[int, Field(ge=1000)]
+    cost: Annotated[float, Field(ge=0)]
+    price_in: Annotated[float, Field(ge=0)]
+    price_out: Annotated[float, Field(ge=0)]
+
+    def api_key(self) -> str:
+        """Return the key: of the file, else of RADCOPILOT_AGENT_API_KEY, else empty.
+
+        Raises
+        ------
+        SettingsError
+            If the file cannot be read.
+        """
+        if not self.api_key_file:
+            return _ENVIRONMENT.get("RADCOPILOT_AGENT_API_KEY", "")
+        try:
+            return Path(self.api_key_file).expanduser().read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"agent.api_key_file {self.api_key_file} cannot be read: give a text file"
+            ) from error
+
+
 class ObjectSettings(_Table):
     """The DICOM objects we make."""
 
@@ -115,6 +149,7 @@ class Settings(_Table):
     web: WebSettings
     speech: SpeechSettings
     segmentation: SegmentationSettings
+    agent: AgentSettings
     objects: ObjectSettings
     peers: tuple[PeerSettings, ...] = ()
 

@@ -10,6 +10,10 @@ from typing import Final
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from copilot.agent.agent import Agent, Language, When
+from copilot.agent.endpoint import Endpoint
+from copilot.agent.loop import Limits
+from copilot.agent.record import Records
 from copilot.analysis import Analyst
 from copilot.audit import SqlAuditLog
 from copilot.concepts import load_concepts
@@ -126,6 +130,51 @@ class House:
             renderer=self.renderer,
             uids=self.uids,
             finders=(NoduleFinder(self.concepts),),
+            agent=self.agent,
+        )
+
+    @cached_property
+    def agent_records(self) -> Records:
+        """What the agent did, to be played again."""
+        return Records(self.settings.storage.root / "agent")
+
+    @cached_property
+    def agent(self) -> Agent:
+        """What looks at masks and tries again.
+
+        Raises
+        ------
+        SettingsError
+            If the endpoint that the settings name cannot be used.
+        """
+        return Agent(
+            concepts=self.concepts,
+            records=self.agent_records,
+            clock=SystemClock(),
+            when=When(self.settings.agent.when),
+            language=self._language(),
+        )
+
+    def _language(self) -> Language | None:
+        agent = self.settings.agent
+        if not agent.endpoint:
+            return None
+        return Language(
+            endpoint=Endpoint(
+                url=agent.endpoint,
+                model=agent.model,
+                api_key=agent.api_key(),
+                request_timeout_s=agent.request_timeout_s,
+            ),
+            pictures=agent.pictures,
+            limits=Limits(
+                rounds=agent.rounds,
+                time_s=agent.time_s,
+                tokens=agent.tokens,
+                cost=agent.cost,
+                price_in=agent.price_in,
+                price_out=agent.price_out,
+            ),
         )
 
     @cached_property

@@ -40,7 +40,7 @@ def contributing_equipment(provenance: Provenance) -> hd.ContributingEquipment:
         purpose_of_reference=codes.DCM.ProcessingEquipment,
         manufacturer_model_name=provenance.engine,
         software_versions=provenance.version,
-        contribution_description=f"Segmentation, {provenance.algorithm_type}",
+        contribution_description=_contribution(provenance),
     )
     item.DeviceUID = device_uid(provenance)
     return item
@@ -52,3 +52,8 @@ def is_ours(dataset: Dataset) -> bool:
         return True
     made_by: Iterable[Dataset] = dataset.get("ContributingEquipmentSequence") or ()
     return any(str(item.get("Manufacturer", "")) == MANUFACTURER for item in made_by)
+
+
+def _contribution(provenance: Provenance) -> str:
+    directed = f"; directed by {provenance.directed_by}" if provenance.directed_by else ""
+    return f"Segmentation, {provenance.algorithm_type}{directed}"

@@ -84,7 +84,15 @@ def load_series(paths: Sequence[Path], progress: Progress = no_progress) -> Volu
             frames=tuple(_source(datasets[f.dataset_index], f) for f in ordered),
         ),
         notes=(*notes_on(first), *values.notes, *_spacing_notes(datasets)),
+        burned_in_text=_burned_in_text(datasets),
     )
+
+
+def _burned_in_text(datasets: Sequence[Dataset]) -> bool | None:
+    said = {str(dataset.get("BurnedInAnnotation") or "") for dataset in datasets}
+    if "YES" in said:
+        return True
+    return False if said == {"NO"} else None
 
 
 def _values(datasets: Sequence[Dataset]) -> PetValues:

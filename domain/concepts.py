@@ -56,6 +56,8 @@ class Concept:
         "lung-nodules" or "box": which kind of engine is honest for it.
     smallest_ml, largest_ml
         Outside these a volume is reported with a warning.
+    mean_hu
+        Lowest and highest mean density on CT, enhanced or not; outside a mask has a warning.
     """
 
     phrase: str
@@ -69,6 +71,7 @@ class Concept:
     route: str = "box"
     smallest_ml: float | None = None
     largest_ml: float | None = None
+    mean_hu: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.phrase != self.phrase.strip().lower() or not self.phrase:

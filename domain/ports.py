@@ -43,6 +43,8 @@ class Capabilities:
         Subset of {"text", "box", "point", "mask"}.
     modalities
         Empty means any.
+    free_words
+        Whether other words for a thing may find other things: it has a vocabulary of its own.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Capabilities:
     prompts: frozenset[str]
     modalities: frozenset[str] = frozenset()
     needs_weights: bool = False
+    free_words: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Final, Self
 
+from domain.concepts import Window
 from domain.errors import PromptError
 from domain.volume import Mask
 
@@ -159,6 +160,8 @@ class Prompt:
         Start from, or correct, this.
     slice_range
         Half-open range of slices outside which nothing may be marked.
+    window
+        Grey levels to look with; None leaves them to the engine, and engines of rules need none.
     """
 
     concept: str | None = None
@@ -169,6 +172,7 @@ class Prompt:
     scribbles: tuple[Scribble, ...] = ()
     mask: Mask | None = None
     slice_range: tuple[int, int] | None = None
+    window: Window | None = None
 
     def __post_init__(self) -> None:
         if self.slice_range is not None and not 0 <= self.slice_range[0] < self.slice_range[1]:

@@ -26,6 +26,8 @@ class Provenance:
         derived from engine, version and this.
     prompt
         In words, without patient data: "box on slice 21, slices 17 to 25".
+    directed_by
+        Where an agent chose the prompt: who decided and by which instructions, with their digest.
     """
 
     engine: str
@@ -33,6 +35,7 @@ class Provenance:
     algorithm_type: AlgorithmType
     weights_sha256: str | None = None
     prompt: str = ""
+    directed_by: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,6 +52,9 @@ class Volume:
         None for phantoms and files of other formats.
     notes
         What a reader of the numbers must know: "no RescaleSlope: stored values used".
+    burned_in_text
+        Whether the header says that letters are in the pixels (Burned In Annotation, PS3.3
+        C.7.6.1.1.9); None where it says nothing.
     """
 
     voxels: NDArray[Any] = field(repr=False)
@@ -60,6 +63,7 @@ class Volume:
     unit: Code = NO_UNITS
     source: SeriesReference | None = None
     notes: tuple[str, ...] = ()
+    burned_in_text: bool | None = None
 
     def __post_init__(self) -> None:
         grey = self.voxels.ndim == _GREY_AXES

@@ -27,15 +27,26 @@ _LINE: Final = 1.3
 _BARS_MM: Final = (200, 100, 50, 20, 10, 5)
 _LONGEST_BAR: Final = 0.3
 _FULL_WINDOW: Final = (1.0, 99.0)
+_RULER_STEPS_PX: Final = (10, 20, 50, 100, 200, 500, 1000)
+_MOST_MARKS: Final = 12
+_MARK: Final = 6
+_HALF: Final = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """What is shown: a slice, its grey levels, and lines to read beside it."""
+    """What is shown: a slice, its grey levels, and lines to read beside it.
+
+    Attributes
+    ----------
+    rulers
+        Whether rows and columns are counted along the edges.
+    """
 
     slice_index: int
     window: Window | None = None
     caption: Sequence[str] = ()
+    rulers: bool = False
 
 
 def outline_png(image: Volume, mask: Mask, view: View) -> bytes:
@@ -60,6 +71,8 @@ def outline_png(image: Volume, mask: Mask, view: View) -> bytes:
     picture = Image.fromarray(shown).convert("RGB").resize(size, Image.Resampling.BILINEAR)
     _draw_outline(picture, mask.voxels[view.slice_index])
     _annotate(picture, image.grid, view, zoom / finest)
+    if view.rulers:
+        _rulers(picture, shown.shape[:2])
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
@@ -134,6 +147,23 @@ def _scale_bar(
     level = height - 2 * _MARGIN
     pen.line([(start, level), (stop, level)], fill=_TEXT, width=2)
     _write(pen, (stop, level - 6), f"{bar_mm} mm", fill=_TEXT, font=font, anchor="rb")
+
+
+def _rulers(picture: Image.Image, shape: tuple[int, int]) -> None:
+    """Count columns along the lower edge and rows along the left one."""
+    pen = ImageDraw.Draw(picture)
+    width, height = picture.size
+    font = ImageFont.load_default(size=_SMALLEST_TEXT)
+    rows, columns = shape
+    step = next(each for each in _RULER_STEPS_PX if max(rows, columns) / each <= _MOST_MARKS)
+    for column in range(step, columns, step):
+        at = (column + _HALF) * width / columns
+        pen.line([(at, height), (at, height - _MARK)], fill=_TEXT)
+        _write(pen, (at, height - _MARK), str(column), fill=_TEXT, font=font, anchor="mb")
+    for row in range(step, rows, step):
+        at = (row + _HALF) * height / rows
+        pen.line([(0, at), (_MARK, at)], fill=_TEXT)
+        _write(pen, (_MARK + 2, at), str(row), fill=_TEXT, font=font, anchor="lm")
 
 
 def _letters(direction_lps: NDArray[np.float64]) -> str:

@@ -189,6 +189,8 @@ def _sites(finding: Finding) -> list[hd.sr.FindingSite] | None:
 
 def _algorithm(provenance: Provenance) -> hd.sr.AlgorithmIdentification:
     parameters = [provenance.prompt] if provenance.prompt else []
+    if provenance.directed_by:
+        parameters.append(f"directed by {provenance.directed_by}")
     if provenance.weights_sha256:
         parameters.append(f"weights sha256 {provenance.weights_sha256}")
     return hd.sr.AlgorithmIdentification(

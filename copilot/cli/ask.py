@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from copilot.agent.agent import When
 from copilot.analysis import Analysis
 from copilot.cli.console import (
     complain,
@@ -74,6 +75,14 @@ def ask(
     ] = None,
     prior: Annotated[Path | None, typer.Option(help="Folder of the prior study.")] = None,
     engine: Annotated[str | None, typer.Option(help="Engine; the settings' when left out.")] = None,
+    agent: Annotated[
+        bool | None,
+        typer.Option(
+            "--agent/--no-agent",
+            help="Let the agent look at what is found and try again, or not; the settings' when "
+            "left out.",
+        ),
+    ] = None,
     series: Annotated[
         str | None, typer.Option(help="Series Instance UID, where the folder holds several.")
     ] = None,
@@ -111,7 +120,7 @@ def ask(
     _check_output(output)
     files = one_series(dicom_files(path), SeriesUID(series) if series else None)
     with progress_bar() as progress:
-        analysis = home.analyst.run(files, command, hints, progress, engine)
+        analysis = home.analyst.run(files, command, hints, progress, engine, agent=_when(agent))
     written = analysis.write(output)
     document = printed_analysis(analysis, written, sentence)
     if as_json:
@@ -122,6 +131,12 @@ def ask(
         raise CannotDoError("; ".join(analysis.refusals))
     for refusal in analysis.refusals:
         complain(refusal)
+
+
+def _when(agent: bool | None) -> When | None:
+    if agent is None:
+        return None
+    return When.ALWAYS if agent else When.NEVER
 
 
 def _tell(analysis: Analysis, document: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from typing import Final
 
 import typer
 
+from copilot.cli.agent import app as agent_app
 from copilot.cli.ask import ask
 from copilot.cli.console import complain
 from copilot.cli.demo import demo
@@ -31,6 +32,7 @@ for command in (demo, serve, check, ask, transcribe, measure, evaluate, studies)
     app.command()(command)
 app.add_typer(models_app, name="models")
 app.add_typer(audit_app, name="audit")
+app.add_typer(agent_app, name="agent")
 
 
 def main() -> None:

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from copilot.cli.console import emit, say
-from copilot.printing import measurement_name, printed_measurement, printed_statistics
+from copilot.keys import measurement_name
+from copilot.printing import printed_measurement, printed_statistics
 from dicom_node.files import dicom_files, one_series
 from dicom_node.seg_reader import LoadedSegment, read_segmentation
 from dicom_node.volumes import load_series

@@ -61,6 +61,7 @@ class MedSam3Segmenter:
             version=self._network.version,
             prompts=frozenset({"text", "box", "point", "mask"}),
             needs_weights=True,
+            free_words=True,
         )
 
     def supports(self, volume: Volume, prompt: Prompt) -> str | None:
@@ -121,6 +122,8 @@ class MedSam3Segmenter:
         )
 
     def _window(self, volume: Volume, prompt: Prompt) -> Window:
+        if prompt.window is not None:
+            return prompt.window
         concept = self._concepts.find(prompt.concept) if prompt.concept else None
         boxes = [box for box in prompt.boxes if box.positive]
         in_lung = any(is_in_lung(volume, box) or is_lung(volume, box) for box in boxes)

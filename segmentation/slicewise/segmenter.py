@@ -122,7 +122,7 @@ class SlicewiseSegmenter:
         boxes = any(box.positive for box in prompt.boxes)
         has_outline = boxes or bool(prompt.lines) or prompt.mask is not None
         is_boxed = boxes and not prompt.lines and prompt.mask is None
-        window = window_for(volume, concept, in_lung=_is_in_lung(volume, prompt))
+        window = prompt.window or window_for(volume, concept, in_lung=_is_in_lung(volume, prompt))
         view = self._view(volume, series, window)
         warnings: tuple[str, ...] = ()
         if not has_outline:

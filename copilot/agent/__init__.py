@@ -1,0 +1,1 @@
+"""The agent: from words to checked proposals, by a language model or by rules alone."""
