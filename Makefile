@@ -11,11 +11,12 @@ TEST_PACKAGES := $(DEMO_PACKAGES) dcmtk dicom3tools pixelmed-apps postgresql esp
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 comma := ,
 
-.PHONY: help demo test lint serve models clean system-demo system-test
+.PHONY: help demo test test-llama lint serve models clean system-demo system-test
 
 help:
 	@echo "make demo    the main job on a real study, from nothing (SERVE=1 keeps the web page open)"
 	@echo "make test    lint, types, and every test"
+	@echo "make test-llama  the agent with a small model of this machine (builds llama.cpp: 20 minutes)"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make serve   the DICOM node and the web API"
 	@echo "make clean   remove the environment and what the demo made"
@@ -25,6 +26,9 @@ demo: system-demo $(VENV)/.base
 
 test: system-test $(VENV)/.dev models lint
 	$(BIN)/python -m pytest
+
+test-llama: $(VENV)/.dev
+	@sh .ci/llama-test $(PYTHON) $(BIN)/python
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -40,7 +44,7 @@ serve: $(VENV)/.base
 	$(BIN)/radcopilot serve
 
 clean:
-	rm -rf $(VENV) demo-output
+	rm -rf $(VENV) .venv-llama demo-output
 
 $(VENV)/.base: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
+from copilot.agent.agent import When
 from copilot.analysis import Analyst
 from copilot.hints import EarlierMask, Hints
 from copilot.printing import printed_analysis
@@ -50,9 +51,18 @@ class Desk:
         return self._results
 
     def command(
-        self, series: SeriesUID, sentence: str, hints: Hints, actor: str, engine: str | None = None
+        self,
+        series: SeriesUID,
+        sentence: str,
+        hints: Hints,
+        actor: str,
+        engine: str | None = None,
+        *,
+        agent: When | None = None,
     ) -> Result:
         """Do what a sentence says on a stored series; nothing is sent.
+
+        ``agent`` says when the agent works; None leaves that to the settings.
 
         Raises
         ------
@@ -64,7 +74,7 @@ class Desk:
             raise InputError(f"series {series} is not stored here: send it to this node first")
         command = understood(self._grammar, sentence)
         with self._busy, self._aside():
-            analysis = self._analyst.run(files, command, hints, no_progress, engine)
+            analysis = self._analyst.run(files, command, hints, no_progress, engine, agent=agent)
             identity, folder = self._results.new_folder()
             written = analysis.write(folder)
         document = printed_analysis(analysis, written, sentence)

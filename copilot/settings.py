@@ -96,6 +96,7 @@ class AgentSettings(_Table):
     endpoint: str
     model: str
     api_key_file: str
+    extra: Mapping[str, Any]
     pictures: bool
     rounds: Annotated[int, Field(ge=1, le=5)]
     time_s: Seconds

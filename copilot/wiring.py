@@ -165,6 +165,7 @@ class House:
                 model=agent.model,
                 api_key=agent.api_key(),
                 request_timeout_s=agent.request_timeout_s,
+                extra=agent.extra,
             ),
             pictures=agent.pictures,
             limits=Limits(

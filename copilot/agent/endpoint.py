@@ -3,7 +3,7 @@
 import base64
 import ipaddress
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -31,12 +31,15 @@ class Endpoint:
     ----------
     url
         Base of the API, with its version: ``https://llm.hospital.example/v1``.
+    extra
+        Further parameters of each request, as this server knows them: ``{"temperature": 0}``.
     """
 
     url: str
     model: str
     api_key: str = field(default="", repr=False)
     request_timeout_s: float = 60.0
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -121,6 +124,7 @@ class ModelMind:
         MindFailedError
             If the endpoint is away, says no, or its answer is none.
         """
+        must_call = bool(rounds) and not rounds[-1].reply.calls  # it was told, and now is made to
         messages = [*self._opening, *_talk(rounds, self._instructions.without_call_text())]
         timeout_s = min(
             self._endpoint.request_timeout_s, max(seconds_left, _TINY_S) / (_RETRIES + 1)
@@ -132,12 +136,14 @@ class ModelMind:
             max_retries=_RETRIES,
         )
         with client:
+            create: Any = client.chat.completions.with_raw_response.create  # plain JSON below
             completion = _answered(
-                lambda: client.chat.completions.with_raw_response.create(
+                lambda: create(
                     model=self._endpoint.model,
-                    messages=messages,  # type: ignore[arg-type] # plain JSON, as the protocol has it
-                    tools=schemas(),  # type: ignore[arg-type]
-                    temperature=0,
+                    messages=messages,
+                    tools=schemas(),
+                    tool_choice="required" if must_call else "auto",
+                    extra_body=dict(self._endpoint.extra) or None,
                 )
             )
         return _reply(completion, messages)

@@ -84,7 +84,18 @@ def _turn(bench: Workbench, mind: Mind, limits: Limits) -> Turn:
         if bench.ending is not None:
             stopped = None
             break
+        if len(rounds) > 1 and _is_same(rounds[-2].reply, reply):
+            stopped = "it repeats itself"
+            break
     return Turn(mind=mind.name, rounds=tuple(rounds), stopped=stopped)
+
+
+def _is_same(one: Reply, other: Reply) -> bool:
+    """Tell whether two replies say the same: more of it would bring nothing new."""
+    said = [
+        (each.words, [(call.name, call.arguments) for call in each.calls]) for each in (one, other)
+    ]
+    return said[0] == said[1]
 
 
 def _done(bench: Workbench, reply: Reply) -> tuple[Told, ...]:

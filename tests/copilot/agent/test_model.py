@@ -72,6 +72,13 @@ def test_the_tools_are_described_to_the_model_and_its_key_is_sent(tmp_path):
     assert server.headers[0]["authorization"] == "Bearer secret-key"
 
 
+def test_a_sites_own_parameters_go_along(tmp_path):
+    with chat_server(calls(("ask_user", {"question": "which one"}))) as server:
+        language = Language(endpoint=server.endpoint(extra={"temperature": 0}))
+        agent(tmp_path, language).work(words_engine(), abdomen(), LEFT_KIDNEY, no_progress)
+    assert server.requests[0]["temperature"] == 0
+
+
 def test_the_other_side_cannot_be_proposed_whatever_the_model_says(tmp_path, mask):
     wrong = ("propose", {"mask_ids": [mask["right"]], "statement": "this is the left kidney"})
     right = ("propose", {"mask_ids": [mask["left"]], "statement": "as asked"})
@@ -153,11 +160,20 @@ def test_what_the_model_passed_over_is_named_with_the_absence(tmp_path):
 
 
 def test_no_more_than_the_rounds_are_asked_and_then_rules_decide(tmp_path):
-    with chat_server(calls(("inspect", {}))) as server:
+    looks = [calls(("inspect", {"slice": index})) for index in range(9)]
+    with chat_server(*looks) as server:
         found = asked(tmp_path, server)
     assert len(server.requests) == 5
     assert [each.side for each in found.segments] == ["left"]
     assert any("came to no end (it came to no conclusion in 5 rounds)" in n for n in found.notes)
+
+
+def test_a_model_that_repeats_itself_is_not_asked_again(tmp_path):
+    with chat_server(calls(SEGMENT)) as server:
+        found = asked(tmp_path, server)
+    assert len(server.requests) == 2
+    assert "it repeats itself" in found.notes[1]
+    assert [each.side for each in found.segments] == ["left"]
 
 
 @pytest.mark.parametrize(
@@ -230,6 +246,7 @@ def test_a_reply_without_a_call_is_told_to_make_one(tmp_path):
     with chat_server(chatter, calls(("ask_user", {"question": "and now"}))) as server:
         asked(tmp_path, server)
     assert server.requests[1]["messages"][-1]["content"].startswith("Answer with a tool call")
+    assert [each["tool_choice"] for each in server.requests] == ["auto", "required"]
 
 
 def test_the_tokens_are_a_budget(tmp_path):
@@ -249,11 +266,12 @@ def test_the_cost_is_a_budget(tmp_path):
 
 
 def test_the_time_is_a_budget(tmp_path):
-    slow = calls(("inspect", {}))
-    slow.delay_s = 0.3
-    with chat_server(slow) as server:
-        found = asked(tmp_path, server, time_s=0.5)
-    assert len(server.requests) <= 2
+    slow = [calls(("inspect", {"slice": index})) for index in range(5)]
+    for each in slow:
+        each.delay_s = 0.2
+    with chat_server(*slow) as server:
+        found = asked(tmp_path, server, time_s=0.3)
+    assert len(server.requests) < 5
     assert len(found.segments) == 1
 
 
