@@ -107,6 +107,21 @@ class Results:
             raise InputError(f"there is no result {identity!r}")
         return _result(row)
 
+    @property
+    def root(self) -> Path:
+        """Folder of all results' files, one folder each by id."""
+        return self._folder
+
+    def accepted(self) -> tuple[Result, ...]:
+        """Return all that a radiologist accepted, the oldest first."""
+        query = (
+            select(commands)
+            .where(commands.c.state.in_([State.ACCEPTED.value, State.SENT.value]))
+            .order_by(commands.c.at)
+        )
+        with self._engine.begin() as connection:
+            return tuple(_result(row) for row in connection.execute(query).mappings())
+
     def all(self, most: int) -> tuple[Result, ...]:
         """Return the newest results first."""
         query = select(commands).order_by(commands.c.at.desc()).limit(most)

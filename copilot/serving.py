@@ -11,13 +11,11 @@ from typing import Any, Final
 
 import uvicorn
 from fastapi import FastAPI
-from sqlalchemy import create_engine
 
 from copilot.api.app import make_app
 from copilot.desk import Desk
 from copilot.hearing import heard
 from copilot.models.catalog import DEFAULT
-from copilot.results import Results
 from copilot.system import SystemClock
 from copilot.wiring import House
 from dicom_node.equipment import software_version
@@ -49,12 +47,11 @@ def running_node(home: House) -> Iterator[FastAPI]:
 
 def application(home: House) -> FastAPI:
     """Return the web application of a house."""
-    engine = create_engine(home.settings.storage.database_url)
     desk = Desk(
         archive=home.store,
         analyst=home.analyst,
         grammar=home.grammar,
-        results=Results(engine, home.audit, home.settings.storage.root / "results"),
+        results=home.results,
         publishers=[(peer.ae_title, home.peer(peer)) for peer in home.settings.peers],
         clock=SystemClock(),
         aside=home.looking_ahead.stood_aside,

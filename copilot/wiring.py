@@ -20,6 +20,7 @@ from copilot.concepts import load_concepts
 from copilot.intent.grammar import SpokenGrammar
 from copilot.looking_ahead import LookingAhead
 from copilot.models.install import BuildStep, ModelInstaller
+from copilot.results import Results
 from copilot.settings import PeerSettings, Settings
 from copilot.system import RandomUids, SystemClock
 from dicom_node.commitment import CommitmentDesk
@@ -189,6 +190,12 @@ class House:
                 f"the database {self.settings.storage.database_url!r} cannot be opened: "
                 f"{str(getattr(error, 'orig', None) or error).splitlines()[0]}"
             ) from error
+
+    @cached_property
+    def results(self) -> Results:
+        """What was made of commands."""
+        engine = create_engine(self.settings.storage.database_url)
+        return Results(engine, self.audit, self.settings.storage.root / "results")
 
     @cached_property
     def store(self) -> Store:

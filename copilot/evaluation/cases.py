@@ -35,6 +35,8 @@ class CaseEntry(BaseModel):
         Half-open range; in place of the reference's own.
     point
         (slice, row, column).
+    patient
+        Whose images they are, where DICOM does not say it: for a split by patient.
     resample
         Whether a reference on another grid is brought to the image's by nearest neighbour.
     """
@@ -54,6 +56,7 @@ class CaseEntry(BaseModel):
     box: tuple[Index, Index, Index, Index, Index] | None = None
     slices: tuple[Index, Index] | None = None
     point: tuple[Index, Index, Index] | None = None
+    patient: Annotated[str, Field(min_length=1)] | None = None
     resample: bool = False
 
     @model_validator(mode="after")

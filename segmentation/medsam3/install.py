@@ -25,7 +25,7 @@ from segmentation.medsam3.engine import MedSam3
 from segmentation.medsam3.lora import ALPHA, RANK, merged, read_adapter
 from segmentation.medsam3.needs import DESCRIPTION_FILE, missing_extra
 from segmentation.medsam3.tiny import write_tiny
-from segmentation.medsam3.tokenizer import BPE_FILE, write_tokenizer
+from segmentation.medsam3.tokenizer import write_words
 from segmentation.slicewise.slices import SliceBox
 
 LICENCES: Final = (
@@ -61,7 +61,7 @@ def build(sources: Sources | None, members: Path, target: Path, progress: Progre
     sources
         None writes the tiny network of random numbers.
     members
-        Folder with the list of byte pairs.
+        Folder with the list of byte pairs, or with the words of an earlier installation.
     target
         Where the installed form goes.
 
@@ -131,7 +131,7 @@ def _write(
     progress(0.6, "writing the network")
     save_file(weights, target / WEIGHTS_FILE)
     (target / CONFIG_FILE).write_text(json.dumps(config, indent=1), encoding="utf-8")
-    write_tokenizer(members / BPE_FILE, target)
+    write_words(members, target)
     licences = _copy_licences(sources, members, target)
     progress(0.8, "checking")
     description = {

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,26 @@ _PRINTABLE: Final = (
     *range(ord("¡"), ord("¬") + 1),
     *range(ord("®"), ord("ÿ") + 1),
 )
+
+
+def write_words(source: Path, target_folder: Path) -> None:
+    """Write the words of a folder, with the list of byte pairs or installed before, to another.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the list is damaged, or the folder holds no words.
+    """
+    if (source / BPE_FILE).is_file():
+        write_tokenizer(source / BPE_FILE, target_folder)
+        return
+    try:
+        for name in (VOCABULARY_FILE, MERGES_FILE):
+            shutil.copyfile(source / name, target_folder / name)
+    except OSError as error:
+        raise UnreadableFileError(
+            f"{source} holds no words: run: radcopilot models install medsam3"
+        ) from error
 
 
 def write_tokenizer(byte_pairs: Path, target_folder: Path) -> None:

@@ -8,6 +8,8 @@ from fastapi.testclient import TestClient
 
 from copilot.demo.orthanc import Orthanc, is_installed
 from copilot.evaluation.gestures import range_of, tight_box
+from copilot.evaluation.images import read_reference, read_volume
+from copilot.finetuning import accepted_cases
 from copilot.serving import application
 from copilot.settings import Settings, load_settings
 from copilot.wiring import House
@@ -158,3 +160,15 @@ def test_an_earlier_result_is_corrected_and_a_line_is_taken(client, stored):
     nobody = client.post("/api/commands", json=correction | {"mask": {"result": "0" * 32}})
     assert nobody.status_code == 422
     assert "no result" in nobody.json()["detail"]
+
+
+def test_what_was_accepted_becomes_cases_for_an_adapter_and_what_was_not_does_not(
+    client, home, stored
+):
+    made = [client.post("/api/commands", json=stored).json() for _ in range(2)]
+    client.post(f"/api/commands/{made[0]['id']}/accept")
+    (case,) = accepted_cases(home.results.accepted(), home.results.root, home.store)
+    assert case.name.startswith(made[0]["id"][:8])
+    assert case.concept == "lung lesion"
+    volume = read_volume(case)
+    assert read_reference(case, volume.grid).mask.voxel_count == made[0]["masks"][0]["voxels"]

@@ -1,0 +1,1 @@
+"""A site's own adapter, trained on masks that its radiologists accepted."""
