@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 
 from copilot.evaluation.cases import CaseEntry
-from copilot.evaluation.images import read_reference, read_volume
+from copilot.evaluation.images import read_reference, read_volume, series_files
 from copilot.evaluation.trial import CaseResult, Hands, evaluated
 from copilot.results import Result
-from dicom_node.files import dicom_files, one_series, read_dataset
+from dicom_node.files import read_dataset
 from dicom_node.seg_reader import read_segmentation
 from domain.concepts import ConceptTable
 from domain.errors import InputError
@@ -130,8 +130,7 @@ def patient_of(case: CaseEntry) -> str:
     """
     said = case.patient
     if said is None and case.images.is_dir():
-        series = SeriesUID(case.series) if case.series else None
-        first = one_series(dicom_files(case.images), series)[0]
+        first = series_files(case)[0]
         said = str(read_dataset(first, with_pixels=False).get("PatientID") or "") or None
     return hashlib.sha256((said or str(case.images)).encode()).hexdigest()
 
@@ -160,6 +159,7 @@ def accepted_cases(
                 yield CaseEntry(
                     name=f"{result.id[:8]}-{segment.number}",
                     images=files[0].parent,
+                    files=files,
                     series=result.series_instance_uid,
                     reference=seg,
                     segment=segment.number,

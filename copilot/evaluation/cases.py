@@ -21,6 +21,8 @@ class CaseEntry(BaseModel):
     ----------
     images, reference
         Absolute, once read: in the file they are relative to it.
+    files
+        The DICOM files of the series, where ``images`` is not a folder of them alone.
     label
         Value of the reference in a NIfTI or NRRD file that holds several.
     segment
@@ -46,6 +48,7 @@ class CaseEntry(BaseModel):
     name: Annotated[str, Field(min_length=1)]
     images: Path
     reference: Path
+    files: tuple[Path, ...] = ()
     series: str | None = None
     label: int | None = None
     segment: int | str | None = None
@@ -73,7 +76,11 @@ class CaseEntry(BaseModel):
     def beside(self, folder: Path) -> "CaseEntry":
         """Return the entry with its paths taken from a folder."""
         return self.model_copy(
-            update={"images": folder / self.images, "reference": folder / self.reference}
+            update={
+                "images": folder / self.images,
+                "reference": folder / self.reference,
+                "files": tuple(folder / file for file in self.files),
+            }
         )
 
 

@@ -48,8 +48,7 @@ def read_volume(case: CaseEntry) -> Volume:
     if not case.images.exists():
         raise InputError(f"images {case.images} do not exist: mend the path")
     if not _is_plain_file(case.images):
-        series = SeriesUID(case.series) if case.series else None
-        volume = load_series(one_series(dicom_files(case.images), series))
+        volume = load_series(series_files(case))
         if case.modality is not None and case.modality != volume.modality:
             raise InputError(
                 f"modality is said to be {case.modality!r}, but the series is {volume.modality}: "
@@ -63,6 +62,12 @@ def read_volume(case: CaseEntry) -> Volume:
     voxels, grid = read_plain(case.images)
     unit = HOUNSFIELD_UNIT if case.modality == "CT" else NO_UNITS
     return Volume(voxels=voxels, grid=grid, modality=case.modality, unit=unit)
+
+
+def series_files(case: CaseEntry) -> tuple[Path, ...]:
+    """Return the DICOM files of a case."""
+    series = SeriesUID(case.series) if case.series else None
+    return tuple(one_series(case.files or dicom_files(case.images), series))
 
 
 def read_reference(case: CaseEntry, grid: Grid) -> Reference:
