@@ -1,5 +1,6 @@
 # Two commands on a fresh Debian machine with Python 3.11: `make demo` and `make test`.
-# Each does all its own set-up. EXTRAS=openai-whisper tests the optional speech engine as well.
+# Each does all its own set-up. EXTRAS=medsam3 (some 6 GB) and EXTRAS=openai-whisper test those
+# engines as well, EXTRAS=medsam3,openai-whisper both.
 
 PYTHON ?= python3
 EXTRAS ?=
@@ -10,6 +11,9 @@ DEMO_PACKAGES := python3-venv orthanc orthanc-dicomweb orthanc-gdcm
 TEST_PACKAGES := $(DEMO_PACKAGES) dcmtk dicom3tools pixelmed-apps postgresql espeak-ng flite
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 comma := ,
+# of an extra: torchvision, which medsam3 needs, goes with one torch alone
+TORCH := $(if $(findstring medsam3,$(EXTRAS)),torch==2.14.1 torchvision==0.29.1,torch==2.13.0)
+DEV := $(VENV)/.dev$(if $(EXTRAS),-$(subst $(comma),-,$(EXTRAS)))
 
 .PHONY: help demo test test-llama lint serve models clean system-demo system-test
 
@@ -24,13 +28,13 @@ help:
 demo: system-demo $(VENV)/.base
 	$(BIN)/radcopilot demo $(if $(SERVE),--serve)
 
-test: system-test $(VENV)/.dev models lint
+test: system-test $(DEV) models lint
 	$(BIN)/python -m pytest
 
-test-llama: $(VENV)/.dev
+test-llama: $(DEV)
 	@sh .ci/llama-test $(PYTHON) $(BIN)/python
 
-lint: $(VENV)/.dev
+lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -51,8 +55,8 @@ $(VENV)/.base: pyproject.toml
 	$(PIP) --editable .
 	touch $@
 
-$(VENV)/.dev: pyproject.toml $(VENV)/.base
-	$(if $(EXTRAS),$(PIP) torch==2.13.0)
+$(DEV): pyproject.toml $(VENV)/.base
+	$(if $(EXTRAS),$(PIP) $(TORCH))
 	$(PIP) --editable '.[dev$(if $(EXTRAS),$(comma)$(EXTRAS))]'
 	touch $@
 
