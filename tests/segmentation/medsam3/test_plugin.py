@@ -2,8 +2,12 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
+
+import pytest
 
 from copilot.concepts import load_concepts
+from domain.errors import SettingsError
 from domain.ports import EngineContext
 from domain.prompt import Prompt
 from segmentation.medsam3.plugin import medsam3
@@ -33,3 +37,30 @@ def test_without_extra_or_weights_it_says_which_and_how_to_get_them(tmp_path):
     reason = engine.supports(volume, Prompt(concept="brain tumour"))
     assert reason is not None
     assert "pip install 'radcopilot[medsam3]'" in reason or "models install medsam3" in reason
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="needs the extra [medsam3]: torch")
+@pytest.mark.skipif(find_spec("sam3") is not None, reason="the package sam3 is installed")
+def test_the_other_backend_without_its_package_says_which_and_how_to_get_it(tmp_path):
+    context = EngineContext(models_folder=tmp_path, concepts=load_concepts(), backend="sam3")
+    volume, _ = bright_ball()
+    reason = medsam3(context).supports(volume, Prompt(concept="brain tumour"))
+    assert reason is not None
+    assert "needs sam3" in reason
+    assert "set segmentation.backend to 'transformers'" in reason
+
+
+def test_the_other_backend_is_told_apart_in_the_provenance(tmp_path):
+    versions = {
+        medsam3(
+            EngineContext(models_folder=tmp_path, concepts=load_concepts(), backend=backend)
+        ).capabilities.version
+        for backend in ("transformers", "sam3")
+    }
+    assert versions == {"1.0.0", "1.0.0-sam3"}
+
+
+def test_an_unknown_backend_is_refused_by_name(tmp_path):
+    context = EngineContext(models_folder=tmp_path, concepts=load_concepts(), backend="onnx")
+    with pytest.raises(SettingsError, match="onnx"):
+        medsam3(context)
