@@ -153,9 +153,8 @@ class MedSam3:
             raise SettingsError(f"this machine has no {device}: set device to 'cpu' or 'auto'")
         return device, getattr(torch, PRECISIONS[self._options.precision])
 
-    @property
-    def slices_at_once(self) -> int:
-        """How many slices it encodes best in one run."""
+    def most_at_once(self) -> int:
+        """Return how many slices it encodes best in one run."""
         self.load()
         import torch  # noqa: PLC0415 - the extra's
 
