@@ -37,7 +37,10 @@ def test_three_concepts_on_300_slices_see_each_slice_and_read_each_phrase_once(t
 
 def test_slices_seen_together_give_what_each_alone_gives(tiny):
     alone, together = (
-        _all(MedSam3(tiny.installed, Options(device="cpu", slices_at_once=size, threads=1)), _noise(10))
+        _all(
+            MedSam3(tiny.installed, Options(device="cpu", slices_at_once=size, threads=1)),
+            _noise(10),
+        )
         for size in (1, 4)
     )
     assert len(alone) == len(together)
