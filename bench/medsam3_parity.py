@@ -39,8 +39,7 @@ from segmentation.medsam3.tokenizer import BPE_FILE
 from segmentation.slicewise.slices import Embedding, SliceBox
 
 TOLERANCE: Final = 1e-2  # of mask logits, against the largest of them
-KEPT: Final = 0.5  # the score above which the package keeps an instance
-TIED: Final = 1e-4  # scores nearer than this have no order
+TIED: Final = 1e-3  # log-odds nearer than this have no order
 
 _TINY_PAIRS: Final = ("l u", "n g</w>", "lu ng</w>", "i n", "o n</w>")
 _ON_CPU: Final = Options(device="cpu")
@@ -56,14 +55,17 @@ class Heard:
     ----------
     features
         What the encoder made of the image.
-    scores, boxes, masks
-        (queries,), (queries, 4) as shares of the slice, (queries, rows, columns) logits.
+    log_odds, scores
+        (queries,): before presence counts, and with it as a probability.
+    boxes, masks
+        (queries, 4) as shares of the slice, (queries, rows, columns) logits.
     instances
-        How many are left when doubles are taken out.
+        How many are left of those above the least score when doubles are taken out.
     """
 
     features: NDArray[np.float32]
     presence: float
+    log_odds: NDArray[np.float32]
     scores: NDArray[np.float32]
     boxes: NDArray[np.float32]
     masks: NDArray[np.float32]
@@ -72,7 +74,15 @@ class Heard:
 
 @dataclass(frozen=True, kw_only=True)
 class Apart:
-    """How far two networks are apart on one question, and how far their answers spread."""
+    """How far two networks are apart on one question, and how far their answers spread.
+
+    Attributes
+    ----------
+    kept
+        How many queries are above the middle of the package's log-odds: ours, and its own.
+    is_same_kept
+        Whether they are the same ones, and all queries in the same order, but for ties.
+    """
 
     features: float
     presence: float
@@ -83,6 +93,7 @@ class Apart:
     kept: tuple[int, int]
     is_same_kept: bool
     score_spread: tuple[float, float]
+    log_odds_deviation: float
     mask_deviation: float
     inside: float
     instances: tuple[int, int] = field(default=(0, 0))
@@ -162,10 +173,11 @@ def heard(
 def _heard(network: MedSam3 | Sam3Package, embedding: Embedding, question: Question) -> Heard:
     output = network.heads(embedding, [question])
     presence = float(output.presence_logits[0].sigmoid())
-    (answer,) = network.answers(embedding, [question], KEPT)
+    (answer,) = network.answers(embedding, [question])
     return Heard(
         features=embedding.features.astype(np.float32),
         presence=presence,
+        log_odds=output.pred_logits[0].numpy(),
         scores=output.pred_logits[0].sigmoid().numpy() * presence,
         boxes=output.pred_boxes[0].numpy(),
         masks=output.pred_masks[0].numpy(),
@@ -176,7 +188,9 @@ def _heard(network: MedSam3 | Sam3Package, embedding: Embedding, question: Quest
 def apart(ours: Heard, theirs: Heard) -> Apart:
     """Return how far two answers are apart."""
     masks = float(np.abs(ours.masks - theirs.masks).max())
-    mine, reference = (np.flatnonzero(each.scores > KEPT) for each in (ours, theirs))
+    middle = np.median(theirs.log_odds)
+    mine, reference = ours.log_odds > middle, theirs.log_odds > middle
+    clear = np.abs(theirs.log_odds - middle) > TIED
     return Apart(
         features=_relative(ours.features, theirs.features),
         presence=abs(ours.presence - theirs.presence),
@@ -184,9 +198,10 @@ def apart(ours: Heard, theirs: Heard) -> Apart:
         boxes=float(np.abs(ours.boxes - theirs.boxes).max()),
         masks=masks,
         masks_relative=_relative(ours.masks, theirs.masks),
-        kept=(len(mine), len(reference)),
-        is_same_kept=np.array_equal(mine, reference) and _same_order(ours, theirs),
+        kept=(int(mine.sum()), int(reference.sum())),
+        is_same_kept=np.array_equal(mine[clear], reference[clear]) and _same_order(ours, theirs),
         score_spread=(float(theirs.scores.min()), float(theirs.scores.max())),
+        log_odds_deviation=float(theirs.log_odds.std()),
         mask_deviation=float(theirs.masks.std()),
         inside=float((theirs.masks > 0).mean()),
         instances=(ours.instances, theirs.instances),
@@ -199,8 +214,9 @@ def _relative(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
 
 def _same_order(ours: Heard, theirs: Heard) -> bool:
     """Tell whether our order is theirs too, but for ties."""
-    ranked = theirs.scores[np.argsort(-ours.scores, kind="stable")]
-    return bool((np.diff(ranked) <= TIED).all())
+    ranked = theirs.log_odds[np.argsort(-ours.log_odds, kind="stable")]
+    best_after = np.maximum.accumulate(ranked[::-1])[::-1]
+    return bool((best_after - ranked <= TIED).all())
 
 
 def compare(
@@ -244,7 +260,8 @@ def table(found: Mapping[str, Mapping[tuple[str, str], Apart]]) -> str:
     """Return the comparison as a table."""
     heading = (
         "| backend | image | prompt | features, rel. | presence | score | box | mask logits "
-        "| rel. | kept | instances | the package's scores | its mask logits: deviation, inside |"
+        "| rel. | kept | instances | its scores, deviation of log-odds "
+        "| its mask logits: deviation, inside |"
     )
     lines = [heading, "|---|---|---|--:|--:|--:|--:|--:|--:|---|---|---|---|"]
     for backend, answers in found.items():
@@ -254,9 +271,9 @@ def table(found: Mapping[str, Mapping[tuple[str, str], Apart]]) -> str:
             lines.append(
                 f"| {backend} | {image} | {prompt} | {each.features:.1e} | {each.presence:.1e} "
                 f"| {each.scores:.1e} | {each.boxes:.1e} | {each.masks:.1e} "
-                f"| {each.masks_relative:.1e} | {each.kept[0]}, {same} "
-                f"| {each.instances[0]} and {each.instances[1]} | {low:.3f} to {high:.3f} "
-                f"| {each.mask_deviation:.1f}, {each.inside:.0%} |"
+                f"| {each.masks_relative:.1e} | {each.kept[0]} and {each.kept[1]}, {same} "
+                f"| {each.instances[0]} and {each.instances[1]} | {low:.2f} to {high:.2f}, "
+                f"{each.log_odds_deviation:.2f} | {each.mask_deviation:.1f}, {each.inside:.0%} |"
             )
     return "\n".join(lines)
 

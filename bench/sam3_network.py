@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from segmentation.medsam3.reference import published_network
@@ -32,12 +33,18 @@ class _CudaIsCpu(TorchFunctionMode):
             named["device"] = "cpu"
         if func is torch.Tensor.pin_memory:
             return args[0]
+        if func is functional.interpolate and args[0].dtype == torch.uint8:
+            return func(args[0].float(), *args[1:], **named).round().to(torch.uint8)
         return func(*args, **named)
 
 
 @contextmanager
 def cuda_is_cpu() -> Iterator[None]:
-    """Make on the CPU what the package asks of CUDA."""
+    """Make on the CPU what the package asks of CUDA.
+
+    Images of 8 bits are stretched as on CUDA too, in floating point: torchvision has another
+    routine for them on a CPU, which is a grey level off here and there.
+    """
     with warnings.catch_warnings(), _CudaIsCpu():
         warnings.simplefilter("ignore")
         yield

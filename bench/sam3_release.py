@@ -14,12 +14,12 @@ from segmentation.medsam3.tiny import ADAPTER_FILE
 
 _PRESENT: Final = 4.0  # log-odds: present on most images, so that masks are made
 _ADAPTER_SHARE: Final = 0.25  # of a weight's own size
-_SIZES: Final = {  # of those that would hardly matter, or give every query one score
+_SIZES: Final = {  # of those that would hardly matter
     "pos_embed": 0.5,
     "reference_points.weight": 1.5,
     "query_embed.weight": 1.0,
-    "hs_proj.weight": 0.5,
 }
+_SCORES: Final = 2.5  # times larger than keeps signals: else every query has nearly one score
 _MOVED: Final = 0.1  # of biases and norms, which the package starts at zeros and ones
 # What the adapter is put on, as it was trained: linear layers whose own name holds one of these.
 _ADAPTED: Final = ("proj", "qkv", "fc1", "fc2", "c_fc", "linear1", "linear2")
@@ -106,7 +106,8 @@ def _fill(name: str, value: torch.Tensor) -> None:
     if own is not None:
         value.normal_(std=own)
     elif value.ndim > 1:
-        value.normal_(std=value[0].numel() ** -0.5)
+        larger = _SCORES if name.endswith("hs_proj.weight") else 1.0
+        value.normal_(std=larger * value[0].numel() ** -0.5)
     else:
         value.normal_(mean=0.0 if name.endswith("bias") else 1.0, std=_MOVED)
 
