@@ -125,15 +125,16 @@ def test_the_package_reads_a_phrase_once_and_keeps_what_it_saw(made):
     assert package.input_px == 112
 
 
-@pytest.mark.parametrize("precision", ["bf16"])
-def test_the_package_at_half_precision_answers_nearly_the_same(made, precision):
+@pytest.mark.parametrize("prompt", ["words", "words and two boxes"])
+def test_the_package_at_half_precision_answers_nearly_the_same(made, prompt):
     found = []
+    question = parity.questions_on((112, 112))[prompt]
     with network.cuda_is_cpu():
-        for options in (Options(device="cpu"), Options(device="cpu", precision=precision)):
+        for options in (Options(device="cpu"), Options(device="cpu", precision="bf16")):
             package = Sam3Package(
                 made[0] / "installed", options, device="cpu", make=network.maker_of(CONFIG)
             )
-            (answer,) = package.answers(package.embed(IMAGES["as seen"]), [Question(phrase="lung")])
+            (answer,) = package.answers(package.embed(IMAGES["as seen"]), [question])
             found.append(answer.score)
     assert found[1] == pytest.approx(found[0], abs=0.03)
 
