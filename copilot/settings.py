@@ -87,6 +87,7 @@ class SegmentationSettings(_Table):
     check_windows: bool
     device: Literal["auto", "cpu", "cuda", "mps"]
     precision: Literal["fp32", "bf16", "fp16"]
+    backend: Literal["transformers", "sam3"]
 
 
 class AgentSettings(_Table):

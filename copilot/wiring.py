@@ -110,6 +110,7 @@ class House:
             checks_windows=settings.check_windows,
             device=settings.device,
             precision=settings.precision,
+            backend=settings.backend,
         )
         factories: dict[str, Callable[[EngineContext], Segmenter]] = {
             found.name: found.load() for found in entry_points(group=ENGINE_ENTRY_POINTS)

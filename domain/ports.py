@@ -75,6 +75,8 @@ class EngineContext:
         Whether outlines on CT are tried in other windows too: seconds a mask, for one more signal.
     device, precision
         Of engines that run on torch: "auto", "cpu", "cuda" or "mps"; "fp32", "bf16" or "fp16".
+    backend
+        What runs MedSAM-3: "transformers", or "sam3", the package of its authors.
     """
 
     models_folder: Path
@@ -86,6 +88,7 @@ class EngineContext:
     checks_windows: bool = False
     device: str = "auto"
     precision: str = "fp32"
+    backend: str = "transformers"
 
 
 class Session(Protocol):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,6 +105,19 @@ class ConceptNetwork(Protocol):
         least_score: float = LEAST_SCORE,
     ) -> tuple[SliceAnswer, ...]:
         """Return what each question finds on a slice; instances below a score are left out."""
+        ...
+
+
+@runtime_checkable
+class SeesSeveral(Protocol):
+    """A network that is quicker with several slices at once."""
+
+    def most_at_once(self) -> int:
+        """Return how many slices it encodes best in one run."""
+        ...
+
+    def embed_each(self, images: Sequence[NDArray[np.float32]]) -> tuple[Embedding, ...]:
+        """Return the embedding of each image, in one run."""
         ...
 
 

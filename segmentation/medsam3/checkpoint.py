@@ -10,8 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from domain.errors import UnreadableFileError
-from segmentation.medsam3.names import WHOLE_PREFIX, Placement, Step, is_left_out, placed
+from domain.errors import DigestMismatchError, UnreadableFileError
+from segmentation.litemedsam.checkpoint import file_sha256
+from segmentation.medsam3.names import (
+    WHOLE_PREFIX,
+    Placement,
+    Step,
+    is_left_out,
+    names_of_meta,
+    placed,
+)
+from segmentation.medsam3.needs import INSTALL, described
 
 Tensors = dict[str, Any]
 """Torch tensors by name."""
@@ -120,6 +129,25 @@ def read_torch(path: Path) -> Tensors:
     return dict(state)
 
 
+def checked_weights(folder: Path) -> Path:
+    """Return the file of merged weights.
+
+    Raises
+    ------
+    DigestMismatchError
+        If it is not what was merged.
+    """
+    weights = folder / WEIGHTS_FILE
+    expected = described(folder)["weights_sha256"]
+    found = file_sha256(weights)
+    if found != expected:
+        raise DigestMismatchError(
+            f"{weights} has sha256 {found}, expected {expected}: it was truncated or changed, "
+            f"{INSTALL}"
+        )
+    return weights
+
+
 def check_complete(
     found: Mapping[str, Any], expected: Mapping[str, tuple[int, ...]], name: str
 ) -> None:
@@ -202,6 +230,29 @@ def pieces(tensor: Any, placement: Placement) -> Tensors:  # noqa: ANN401 - torc
             return {targets[0]: tensor[:, 1:]}
         case Step.TURNED:
             return {targets[0]: tensor.T}
+
+
+def put_back(ours: Tensors) -> Tensors:
+    """Return the tensors of a ``Sam3Model`` by Meta's names, as ``pieces`` found them there.
+
+    The position of the class token is zeros: Meta's network takes it off too.
+    """
+    return {name: _put_back(ours, placement) for name, placement in names_of_meta(ours).items()}
+
+
+def _put_back(ours: Tensors, placement: Placement) -> Any:  # noqa: ANN401 - torch's
+    import torch  # noqa: PLC0415 - the extra's
+
+    first = ours[placement.targets[0]]
+    match placement.step:
+        case Step.AS_IS:
+            return first.clone()
+        case Step.IN_THREE:
+            return torch.cat([ours[name] for name in placement.targets])
+        case Step.WITHOUT_CLASS_TOKEN:
+            return torch.cat([torch.zeros_like(first[:, :1]), first], dim=1)
+        case Step.TURNED:
+            return first.T.contiguous()
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -9,27 +9,22 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.errors import (
-    DigestMismatchError,
-    ModelMissingError,
-    SettingsError,
-    UnreadableFileError,
-)
-from segmentation.litemedsam.checkpoint import file_sha256
-from segmentation.medsam3.asking import LEAST_SCORE, Instance, Question, SliceAnswer
-from segmentation.medsam3.checkpoint import WEIGHTS_FILE, listed
+from domain.errors import ModelMissingError, SettingsError, UnreadableFileError
+from segmentation.medsam3.asking import LEAST_SCORE, Question, SliceAnswer
+from segmentation.medsam3.checkpoint import checked_weights, listed
+from segmentation.medsam3.heads import HeadOutput, read_answer, relative_boxes
 from segmentation.medsam3.needs import INSTALL, described, missing_extra, missing_weights
 from segmentation.medsam3.tokenizer import CONTEXT, load_tokenizer
 from segmentation.slicewise.embeddings import Recent
-from segmentation.slicewise.slices import Embedding, SliceBox
+from segmentation.slicewise.slices import Embedding
 
 PUBLISHED_PX: Final = 1008
 
 _DEVICES: Final = ("auto", "cpu", "cuda", "mps")
-_PRECISIONS: Final = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+PRECISIONS: Final = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 _MAX_BATCH: Final = 4
-_PADDING: Final = -10  # of box labels, as Sam3Model reads them
-_SAME: Final = 0.7  # overlap above which two queries found one thing
+_MOST_SLICES: Final = 8
+_SLICE_BYTES: Final = 2**31  # of the device, that one slice may need at 1008² in single precision
 _TEXT_BYTES: Final = 2**24
 
 
@@ -43,17 +38,22 @@ class Options:
         "cpu", "cuda", "mps", or "auto": cuda where there is one, else cpu.
     precision
         "fp32", "bf16" or "fp16".
+    slices_at_once
+        0: as many as the free memory of a GPU allows, one on a CPU.
     """
 
     device: str = "auto"
     precision: str = "fp32"
     threads: int = 2
+    slices_at_once: int = 0
 
     def __post_init__(self) -> None:
         if self.device not in _DEVICES:
             raise SettingsError(f"device {self.device!r} is none of {', '.join(_DEVICES)}")
-        if self.precision not in _PRECISIONS:
-            raise SettingsError(f"precision {self.precision!r} is none of {', '.join(_PRECISIONS)}")
+        if self.precision not in PRECISIONS:
+            raise SettingsError(f"precision {self.precision!r} is none of {', '.join(PRECISIONS)}")
+        if self.slices_at_once < 0:
+            raise SettingsError(f"{self.slices_at_once} slices at once: give 0 or more")
 
 
 class MedSam3:
@@ -129,14 +129,7 @@ class MedSam3:
         from transformers import Sam3Model  # noqa: PLC0415
         from transformers.utils import logging  # noqa: PLC0415
 
-        weights = self._folder / WEIGHTS_FILE
-        expected = described(self._folder)["weights_sha256"]
-        found = file_sha256(weights)
-        if found != expected:
-            raise DigestMismatchError(
-                f"{weights} has sha256 {found}, expected {expected}: it was truncated or changed, "
-                f"{INSTALL}"
-            )
+        weights = checked_weights(self._folder)
         device, dtype = self._place(torch)
         torch.set_num_threads(self._options.threads)
         logging.disable_progress_bar()
@@ -158,7 +151,14 @@ class MedSam3:
         is_there = {"cpu": True, "cuda": torch.cuda.is_available()}
         if not is_there.get(device, torch.backends.mps.is_available()):
             raise SettingsError(f"this machine has no {device}: set device to 'cpu' or 'auto'")
-        return device, getattr(torch, _PRECISIONS[self._options.precision])
+        return device, getattr(torch, PRECISIONS[self._options.precision])
+
+    def most_at_once(self) -> int:
+        """Return how many slices it encodes best in one run."""
+        self.load()
+        import torch  # noqa: PLC0415 - the extra's
+
+        return fitting_slices(torch, self._options)
 
     def embed(self, image: NDArray[np.float32]) -> Embedding:
         """Return the embedding of (rows, columns) grey levels 0..255, the window applied."""
@@ -209,22 +209,35 @@ class MedSam3:
         import torch  # noqa: PLC0415 - the extra's
 
         found: list[SliceAnswer] = []
-        with self._lock, torch.inference_mode():
-            for start in range(0, len(questions), _MAX_BATCH):
-                batch = questions[start : start + _MAX_BATCH]
-                output = self._asked(torch, embedding, batch)
-                self.head_runs += len(batch)
-                found += [
-                    _read(torch, output, index, embedding.image_shape, least_score)
-                    for index in range(len(batch))
-                ]
+        for start in range(0, len(questions), _MAX_BATCH):
+            batch = questions[start : start + _MAX_BATCH]
+            output = self.heads(embedding, batch)
+            found += [
+                read_answer(torch, output, index, embedding.image_shape, least_score)
+                for index in range(len(batch))
+            ]
         return tuple(found)
+
+    def heads(self, embedding: Embedding, batch: Sequence[Question]) -> HeadOutput:
+        """Return all that the heads say to a few questions on a slice, each query's."""
+        self.load()
+        import torch  # noqa: PLC0415 - the extra's
+
+        with self._lock, torch.inference_mode():
+            output = self._asked(torch, embedding, batch)
+            self.head_runs += len(batch)
+        return HeadOutput(
+            presence_logits=output.presence_logits,
+            pred_logits=output.pred_logits,
+            pred_boxes=output.pred_boxes,
+            pred_masks=output.pred_masks,
+        )
 
     def _asked(self, torch: Any, embedding: Embedding, batch: Sequence[Question]) -> Any:  # noqa: ANN401 - torch's
         from transformers.modeling_outputs import BaseModelOutputWithPooling  # noqa: PLC0415
 
         texts = [self._phrase(torch, each.phrase) for each in batch]
-        boxes, labels = _boxes(torch, batch, embedding.image_shape)
+        boxes, labels = relative_boxes(torch, batch, embedding.image_shape)
         return self._model(
             vision_embeds=self._levels(torch, embedding, len(batch)),
             text_embeds=BaseModelOutputWithPooling(
@@ -277,67 +290,11 @@ class MedSam3:
         )
 
 
-def _boxes(torch: Any, batch: Sequence[Question], shape: tuple[int, int]) -> tuple[Any, Any]:  # noqa: ANN401 - torch's
-    """Return boxes (questions, most boxes, 4) as centre and size, 0..1, and their labels.
-
-    A question without boxes has one that is padding: Meta's network, on which the adapter was
-    trained, hears the geometry encoder's own token with words alone too; ``Sam3Model`` leaves it
-    out where there is no box at all.
-    """
-    most = max(1, *(len(each.boxes) for each in batch))
-    boxes = torch.zeros(len(batch), most, 4)
-    labels = torch.full((len(batch), most), _PADDING, dtype=torch.long)
-    for index, question in enumerate(batch):
-        for place, box in enumerate(question.boxes):
-            row, column = box.centre
-            relative = (
-                column / shape[1],
-                row / shape[0],
-                box.columns / shape[1],
-                box.rows / shape[0],
-            )
-            boxes[index, place] = torch.tensor(relative)
-            labels[index, place] = 1
-    return boxes, labels
-
-
-def _read(
-    torch: Any,  # noqa: ANN401 - the module
-    output: Any,  # noqa: ANN401 - transformers'
-    index: int,
-    shape: tuple[int, int],
-    least_score: float,
-) -> SliceAnswer:
-    presence = output.presence_logits[index].float().sigmoid().item()
-    scores = output.pred_logits[index].float().sigmoid() * presence
-    kept = [int(each) for each in scores.argsort(descending=True) if scores[each] >= least_score]
-    small = output.pred_masks[index].float()
-    kept = _without_doubles(small > 0, kept)
-    instances = []
-    for query in kept:
-        logits = torch.nn.functional.interpolate(
-            small[query][None, None], size=shape, mode="bilinear", align_corners=False
-        )[0, 0]
-        left, top, right, bottom = output.pred_boxes[index, query].float().tolist()
-        box = SliceBox(
-            row_start=top * shape[0],
-            row_stop=bottom * shape[0],
-            column_start=left * shape[1],
-            column_stop=right * shape[1],
-        ).clipped(shape)
-        instances.append(Instance(logits=logits.cpu().numpy(), box=box, score=float(scores[query])))
-    return SliceAnswer(presence=presence, instances=tuple(instances))
-
-
-def _without_doubles(masks: Any, order: Sequence[int]) -> list[int]:  # noqa: ANN401 - torch's
-    """Return the queries, best first, of which none repeats a better one."""
-    kept: list[int] = []
-    for query in order:
-        mine = masks[query]
-        for better in kept:
-            union = int((mine | masks[better]).sum())
-            if union and int((mine & masks[better]).sum()) > _SAME * union:
-                break
-        else:
-            kept.append(query)
-    return kept
+def fitting_slices(torch: Any, options: Options) -> int:  # noqa: ANN401 - the module
+    """Return how many slices to encode at once: what was asked for, or what a GPU has room for."""
+    if options.slices_at_once:
+        return options.slices_at_once
+    if options.device not in ("auto", "cuda") or not torch.cuda.is_available():
+        return 1
+    free, _ = torch.cuda.mem_get_info()
+    return int(np.clip(free // _SLICE_BYTES, 1, _MOST_SLICES))

@@ -7,6 +7,7 @@ dimensions; each is a proposal. That none is found is an answer.
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -18,12 +19,18 @@ from domain.prompt import Box, Point, Prompt
 from domain.segment import AlgorithmType, Provenance, Segment
 from domain.volume import Mask, Volume
 from segmentation.answers import CheckedSession, not_taken, part_of
-from segmentation.medsam3.asking import ConceptNetwork, Question, SliceAnswer, Worded
+from segmentation.medsam3.asking import (
+    ConceptNetwork,
+    Question,
+    SeesSeveral,
+    SliceAnswer,
+    Worded,
+)
 from segmentation.medsam3.linking import NOT_UNSURE, SURE, Outline, Track, linked
 from segmentation.slicewise.embeddings import DEFAULT_ANSWER_BYTES, Answer, EmbeddingCache, Recent
 from segmentation.slicewise.outlining import outlined
 from segmentation.slicewise.segmenter import PROPOSED_BOX, PROPOSED_RANGE
-from segmentation.slicewise.slices import SliceBox, SliceHint
+from segmentation.slicewise.slices import Embedding, SliceBox, SliceHint
 from segmentation.slicewise.targets import Target, box_of, target_of
 from segmentation.slicewise.views import SeriesView, crop_round
 from segmentation.windows import is_in_lung, is_lung, window_for
@@ -170,8 +177,8 @@ class MedSam3Segmenter:
     def _clicked(self, view: SeriesView, prompt: Prompt, progress: Progress) -> Segment:
         """Outline what is found by words round the first positive click."""
         click = next(point for point in prompt.points if point.positive)
-        progress(0.0, f"slice {click.slice_index}")
-        box = _box_at(self._asked(view, prompt, click.slice_index), click)
+        ((_, embedding),) = self._seen(view, (click.slice_index,), progress)
+        box = _box_at(self._asked(prompt, embedding), click)
         if box is None:
             return self._absent(
                 view,
@@ -187,9 +194,8 @@ class MedSam3Segmenter:
         start, stop = prompt.slice_range or (0, shape[0])
         found: dict[int, list[Outline]] = {}
         profile: dict[int, float] = {}
-        for index in range(start, stop):
-            part_of(progress, index - start, stop - start)(0.0, f"slice {index}")
-            answer = self._asked(view, prompt, index)
+        for index, embedding in self._seen(view, range(start, stop), progress):
+            answer = self._asked(prompt, embedding)
             profile[index] = answer.score
             found[index] = [
                 Outline(inside=each.logits > 0, score=each.score) for each in answer.instances
@@ -225,12 +231,35 @@ class MedSam3Segmenter:
             warnings=warnings,
         )
 
-    def _asked(self, view: SeriesView, prompt: Prompt, index: int) -> SliceAnswer:
-        """Return what the words alone find on a slice."""
+    def _seen(
+        self, view: SeriesView, indices: Sequence[int], progress: Progress
+    ) -> Iterator[tuple[int, Embedding]]:
+        """Yield each slice and its embedding; new ones several at once where the network can."""
+        network = self._network
+        size = network.most_at_once() if isinstance(network, SeesSeveral) else 1
         crop = (slice(0, view.shape[0]), slice(0, view.shape[1]))
-        if view.volume.source is not None:
-            view.prepare(index)  # minutes of a CPU each: what has UIDs is kept on disk too
-        embedding = self._cache.get(view.key(index, crop), lambda: view.embedded(index, crop))
+        for start in range(0, len(indices), size):
+            some = indices[start : start + size]
+            part_of(progress, start, len(indices))(0.0, f"slice {some[0]}")
+            embeddings = self._cache.get_each(
+                [view.key(index, crop) for index in some],
+                partial(self._embedded, view, some),
+                # minutes of a CPU each: what has UIDs is kept on disk too
+                on_disk=view.volume.source is not None,
+            )
+            yield from zip(some, embeddings, strict=True)
+
+    def _embedded(
+        self, view: SeriesView, indices: Sequence[int], places: Sequence[int]
+    ) -> Sequence[Embedding]:
+        network = self._network
+        images = [view.image(indices[place]) for place in places]
+        if isinstance(network, SeesSeveral):
+            return network.embed_each(images)
+        return [network.embed(image) for image in images]
+
+    def _asked(self, prompt: Prompt, embedding: Embedding) -> SliceAnswer:
+        """Return what the words alone find on a slice."""
         question = Question(phrase=str(prompt.concept))
         (answer,) = self._network.answers(embedding, [question], NOT_UNSURE / 2)
         return answer

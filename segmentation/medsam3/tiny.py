@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from segmentation.medsam3.checkpoint import BASE_FILE, CONFIG_FILE, Tensors
+from segmentation.medsam3.checkpoint import BASE_FILE, CONFIG_FILE, Tensors, put_back
 from segmentation.medsam3.lora import (
     A_SUFFIX,
     ALPHA,
@@ -17,14 +17,7 @@ from segmentation.medsam3.lora import (
     adapter_modules,
     fused_shape,
 )
-from segmentation.medsam3.names import (
-    LACKING,
-    WHOLE_PREFIX,
-    Placement,
-    Step,
-    adapter_target,
-    names_of_meta,
-)
+from segmentation.medsam3.names import LACKING, WHOLE_PREFIX, adapter_target
 
 ADAPTER_FILE: Final = "best_lora_weights.pt"
 
@@ -90,28 +83,13 @@ def write_tiny(folder: Path, seed: int = 0) -> tuple[Path, Path]:
 def _in_metas_names(ours: Tensors) -> Tensors:
     import torch  # noqa: PLC0415 - the extra's
 
-    found = {name: _put_back(ours, placement) for name, placement in names_of_meta(ours).items()}
+    found = put_back(ours)
     inputs = {"direct": 2, "pool": _WIDTH, "pos_enc": _WIDTH}
     for module in LACKING:
         part = module.removeprefix("geometry_encoder.points_").removesuffix("_project")
         found[f"{module}.weight"] = torch.randn(_WIDTH, inputs[part])
         found[f"{module}.bias"] = torch.zeros(_WIDTH)
     return found
-
-
-def _put_back(ours: Tensors, placement: Placement) -> Any:  # noqa: ANN401 - torch's
-    import torch  # noqa: PLC0415 - the extra's
-
-    first = ours[placement.targets[0]]
-    match placement.step:
-        case Step.AS_IS:
-            return first.clone()
-        case Step.IN_THREE:
-            return torch.cat([ours[name] for name in placement.targets])
-        case Step.WITHOUT_CLASS_TOKEN:
-            return torch.cat([torch.zeros_like(first[:, :1]), first], dim=1)
-        case Step.TURNED:
-            return first.T.contiguous()
 
 
 def _random_adapter(ours: Tensors) -> Tensors:

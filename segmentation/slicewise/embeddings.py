@@ -9,7 +9,7 @@ import os
 import threading
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Generic, TypeVar
@@ -150,12 +150,44 @@ class EmbeddingCache:
 
     def get(self, key: Hashable, make: Callable[[], Embedding]) -> Embedding:
         """Return the embedding kept under ``key``, else make it and keep it in memory."""
-        found = self._memory.get(key)
-        if found is None and self._folder is not None:
-            found = self._folder.get(key)
+        found = self._kept(key)
         if found is None:
             found = make()
         self._memory.put(key, found, found.features.nbytes)
+        return found
+
+    def get_each(
+        self,
+        keys: Sequence[Hashable],
+        make: Callable[[Sequence[int]], Sequence[Embedding]],
+        *,
+        on_disk: bool,
+    ) -> tuple[Embedding, ...]:
+        """Return the embedding kept under each key; those that are missing are made together.
+
+        Parameters
+        ----------
+        make
+            Given the places of the missing keys.
+        on_disk
+            Whether new ones are kept in the folder too, where there is one.
+        """
+        found = {place: self._kept(key) for place, key in enumerate(keys)}
+        missing = [place for place, embedding in found.items() if embedding is None]
+        if missing:
+            for place, made in zip(missing, make(missing), strict=True):
+                found[place] = made
+                if on_disk and self._folder is not None:
+                    self._folder.put(keys[place], made)
+        embeddings = tuple(each for each in found.values() if each is not None)
+        for key, embedding in zip(keys, embeddings, strict=True):
+            self._memory.put(key, embedding, embedding.features.nbytes)
+        return embeddings
+
+    def _kept(self, key: Hashable) -> Embedding | None:
+        found = self._memory.get(key)
+        if found is None and self._folder is not None:
+            found = self._folder.get(key)
         return found
 
     def prepare(self, key: Hashable, make: Callable[[], Embedding]) -> bool:

@@ -128,6 +128,14 @@ def test_an_unknown_device_or_precision_is_refused():
         Options(device="tpu")
     with pytest.raises(SettingsError, match="int8"):
         Options(precision="int8")
+    with pytest.raises(SettingsError, match="-1 slices at once"):
+        Options(slices_at_once=-1)
+
+
+def test_slices_are_seen_one_by_one_on_a_cpu_unless_it_is_told_otherwise(tiny):
+    alone = MedSam3(tiny.installed, Options(device="cpu"))
+    several = MedSam3(tiny.installed, Options(device="cpu", slices_at_once=4))
+    assert (alone.most_at_once(), several.most_at_once()) == (1, 4)
 
 
 def test_without_weights_or_extra_it_says_what_is_missing(tmp_path):
