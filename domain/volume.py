@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from domain.codes import NO_UNITS, Code
 from domain.errors import GeometryError
 from domain.grid import Grid
+from domain.regions import ImageRegion
 from domain.uids import InstanceUID, SeriesUID, SopClassUID, StudyUID
 
 _GREY_AXES: Final = 3
@@ -52,6 +53,11 @@ class Volume:
         None for phantoms and files of other formats.
     notes
         What a reader of the numbers must know: "no RescaleSlope: stored values used".
+    frame_times_ms
+        Of a cine: when each frame was taken, from the first; empty where it is not known.
+    regions
+        Parts of an ultrasound image with scales of their own; empty where one scale, or none, holds
+        for all of it.
     """
 
     voxels: NDArray[Any] = field(repr=False)
@@ -60,8 +66,14 @@ class Volume:
     unit: Code = NO_UNITS
     source: SeriesReference | None = None
     notes: tuple[str, ...] = ()
+    frame_times_ms: tuple[float, ...] = ()
+    regions: tuple[ImageRegion, ...] = ()
 
     def __post_init__(self) -> None:
+        if len(self.frame_times_ms) not in {0, self.grid.shape[0]}:
+            raise GeometryError(
+                f"{len(self.frame_times_ms)} frame times for {self.grid.shape[0]} frames"
+            )
         grey = self.voxels.ndim == _GREY_AXES
         colour = self.voxels.ndim == _COLOUR_AXES and self.voxels.shape[3] == _COLOURS
         if not (grey or colour) or self.voxels.shape[:3] != self.grid.shape:
