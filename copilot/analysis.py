@@ -163,7 +163,7 @@ class Analyst:
         clock = _Stopwatch()
         with clock.timed("load"):
             volume = load_series(files, progress)
-        outcome = _Outcome()
+        outcome = _Outcome(notes=list(volume.notes) if volume.grid.is_time else [])
         with clock.timed("segment"):
             for prompt in self._prompts(command, hints, volume, outcome):
                 self._segment(segmenter, volume, prompt, progress, outcome)

@@ -146,7 +146,7 @@ def _makers(image: Volume | None, mask: Mask, sized: Mask) -> Iterator[_Made]:
     if is_flat:
         yield "area", None, lambda: (area(sized),)
     elif mask.grid.is_time:
-        yield "area", None, lambda: area_extremes(sized)
+        yield "area", Measure.DIAMETER, lambda: area_extremes(sized)  # without a scale: neither
     yield "diameter", Measure.DIAMETER, lambda: diameters(sized)
     if not is_flat:
         yield "3D diameter", None, lambda: (maximum_3d_diameter(made()),)

@@ -202,6 +202,8 @@ def pieces(tensor: Any, placement: Placement) -> Tensors:  # noqa: ANN401 - torc
             return {targets[0]: tensor[:, 1:]}
         case Step.TURNED:
             return {targets[0]: tensor.T}
+        case Step.TWICE:
+            return dict.fromkeys(targets, tensor)
 
 
 def _json(path: Path) -> dict[str, Any]:

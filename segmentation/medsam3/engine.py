@@ -137,7 +137,7 @@ class MedSam3:
                 f"{weights} has sha256 {found}, expected {expected}: it was truncated or changed, "
                 f"{INSTALL}"
             )
-        device, dtype = self._place(torch)
+        device, dtype = place(torch, self._options)
         torch.set_num_threads(self._options.threads)
         logging.disable_progress_bar()
         model, report = Sam3Model.from_pretrained(
@@ -150,15 +150,6 @@ class MedSam3:
             )
         self._tokenizer = load_tokenizer(self._folder)
         self._model = model.to(device).eval()
-
-    def _place(self, torch: Any) -> tuple[str, Any]:  # noqa: ANN401 - the module
-        device = self._options.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        is_there = {"cpu": True, "cuda": torch.cuda.is_available()}
-        if not is_there.get(device, torch.backends.mps.is_available()):
-            raise SettingsError(f"this machine has no {device}: set device to 'cpu' or 'auto'")
-        return device, getattr(torch, _PRECISIONS[self._options.precision])
 
     def embed(self, image: NDArray[np.float32]) -> Embedding:
         """Return the embedding of (rows, columns) grey levels 0..255, the window applied."""
@@ -275,6 +266,23 @@ class MedSam3:
             fpn_hidden_states=tuple(each.expand(count, -1, -1, -1) for each in levels),
             fpn_position_encoding=tuple(each.expand(count, -1, -1, -1) for each in places),
         )
+
+
+def place(torch: Any, options: Options) -> tuple[str, Any]:  # noqa: ANN401 - the module
+    """Return device and type of numbers.
+
+    Raises
+    ------
+    SettingsError
+        If the device is not there.
+    """
+    device = options.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    is_there = {"cpu": True, "cuda": torch.cuda.is_available()}
+    if not is_there.get(device, torch.backends.mps.is_available()):
+        raise SettingsError(f"this machine has no {device}: set device to 'cpu' or 'auto'")
+    return device, getattr(torch, _PRECISIONS[options.precision])
 
 
 def _boxes(torch: Any, batch: Sequence[Question], shape: tuple[int, int]) -> tuple[Any, Any]:  # noqa: ANN401 - torch's

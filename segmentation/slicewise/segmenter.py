@@ -80,6 +80,8 @@ class SlicewiseSegmenter:
         if boxes or points or prompt.lines or scribbles or mask:
             return None
         what = f"the {prompt.concept}" if prompt.concept else "a lesion"
+        if volume.grid.is_time:
+            return f"I can't find {what} by name alone on this cine: draw a box on one frame"
         return (
             f"I can't find {what} by name alone on this series: draw a box on one slice and give "
             "the slice range, and I can outline it"
