@@ -143,10 +143,11 @@ def _makers(image: Volume | None, mask: Mask, sized: Mask) -> Iterator[_Made]:
 
     is_flat = len(mask.slice_indices()) == 1
     yield "volume", Measure.VOLUME, lambda: (volume(sized),)
+    in_time = Measure.DIAMETER if mask.grid.is_time else None  # without a scale there is neither
     if is_flat:
-        yield "area", None, lambda: (area(sized),)
+        yield "area", in_time, lambda: (area(sized),)
     elif mask.grid.is_time:
-        yield "area", Measure.DIAMETER, lambda: area_extremes(sized)  # without a scale: neither
+        yield "area", in_time, lambda: area_extremes(sized)
     yield "diameter", Measure.DIAMETER, lambda: diameters(sized)
     if not is_flat:
         yield "3D diameter", None, lambda: (maximum_3d_diameter(made()),)
