@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from copilot.agent.agent import Agent, Outcome, When
 from copilot.candidates import Listed, asks_for_candidates, listed, unheeded
 from copilot.hints import Hints
+from copilot.over_time import areas_csv
 from copilot.planner import RulePlanner, makes_masks
 from copilot.reviewer import RuleReviewer
 from dicom_node.context import study_context
@@ -32,6 +33,7 @@ from domain.uids import InstanceUID
 from domain.volume import Volume
 from reporting.draft import DraftRenderer, draft_report
 from reporting.findings import Tracking, located, measured
+from reporting.over_time import FrameArea, areas_over_time
 from reporting.pictures import View, outline_png
 from reporting.sr import SrAuthor, measurement_report
 
@@ -40,12 +42,13 @@ _CT_WINDOW: Final = Window(center=40.0, width=400.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Marked:
-    """A segment with its concept and the finding made of it."""
+    """A segment with its concept and the finding made of it; ``areas`` of a cine, by frame."""
 
     segment: Segment
     concept: Concept | None
     finding: Finding
     picture: bytes
+    areas: tuple[FrameArea, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +87,10 @@ class Analysis:
             path = folder / f"outline_{number}.png"
             write_whole(path, marked.picture)
             written[f"outline_{number}"] = path
+            if marked.areas:
+                table = folder / f"areas_{number}.csv"
+                write_whole(table, areas_csv(marked.areas))
+                written[f"areas_{number}"] = table
         return written
 
 
@@ -163,7 +170,7 @@ class Analyst:
         clock = _Stopwatch()
         with clock.timed("load"):
             volume = load_series(files, progress)
-        outcome = _Outcome()
+        outcome = _Outcome(notes=list(volume.notes) if volume.grid.is_time else [])
         with clock.timed("segment"):
             for prompt in self._prompts(command, hints, volume, outcome):
                 if self._agent is not None and self._agent.wants(segmenter, volume, prompt, agent):
@@ -316,6 +323,7 @@ class Analyst:
                     concept=concept,
                     finding=finding,
                     picture=_picture(volume, segment, concept, finding),
+                    areas=areas_over_time(volume, segment.mask) if volume.grid.is_time else (),
                 )
             )
         return marked
@@ -329,15 +337,7 @@ class Analyst:
             files,
         )
         uid = InstanceUID(str(seg.SOPInstanceUID))
-        placed = [
-            Marked(
-                segment=m.segment,
-                concept=m.concept,
-                finding=located(m.finding, uid),
-                picture=m.picture,
-            )
-            for m in marked
-        ]
+        placed = [replace(m, finding=located(m.finding, uid)) for m in marked]
         author = SrAuthor(
             manufacturer=MANUFACTURER,
             model_name=MODEL_NAME,
@@ -378,6 +378,7 @@ def _picture(volume: Volume, segment: Segment, concept: Concept | None, finding:
     if volume.modality == "CT":
         window = concept.window if concept and concept.window else _CT_WINDOW
     key_slice = finding.evidence.key_slice_index
-    caption = (finding.tracking_id, f"image {key_slice + 1} of {volume.grid.shape[0]}")
+    noun = "frame" if volume.grid.is_time else "image"
+    caption = (finding.tracking_id, f"{noun} {key_slice + 1} of {volume.grid.shape[0]}")
     view = View(slice_index=key_slice, window=window, caption=caption)
     return outline_png(volume, segment.mask, view)

@@ -36,6 +36,10 @@ class EarlierMask:
         InputError
             If it is not of this volume's geometry, or it is not clear which segment is meant.
         """
+        if volume.grid.is_time:
+            raise InputError(
+                "an earlier mask of a cine cannot be corrected yet: draw a box on a frame"
+            )
         try:
             found = read_segmentation(self.seg, volume.grid)
         except GeometryError as error:

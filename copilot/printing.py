@@ -7,6 +7,7 @@ from typing import Any
 from copilot.analysis import Analysis, Marked
 from copilot.doubt import printed_confidence
 from copilot.keys import measurement_name
+from copilot.over_time import printed_areas
 from domain.candidate import Candidate
 from domain.codes import VOLUME
 from domain.command import as_json
@@ -108,6 +109,7 @@ def _mask(marked: Marked) -> dict[str, Any]:
         "volume_ml": volume.value if volume else None,
         "slices": [slices[0], slices[-1] + 1],
         "key_slice": finding.evidence.key_slice_index,
+        "areas_over_time": printed_areas(marked.areas) or None,
         "is_proposal": segment.is_proposal,
         "score": segment.score,
         "slice_profile": list(segment.slice_profile),

@@ -50,7 +50,7 @@ class RuleReviewer:
 def cut_off(segment: Segment) -> str | None:
     """Return that a mask reaches the end of its series, where it may go on unseen, or None."""
     voxels = segment.mask.voxels
-    if segment.mask.is_empty or voxels.shape[0] == 1:
+    if segment.mask.is_empty or voxels.shape[0] == 1 or segment.mask.grid.is_time:
         return None
     ends = [name for name, index in (("first", 0), ("last", -1)) if voxels[index].any()]
     if not ends:

@@ -25,7 +25,10 @@ def study_context(header: Dataset, volume: Volume) -> StudyContext:
 def _technique(volume: Volume) -> str:
     slices, rows, columns = volume.grid.shape
     spacing_mm, row_mm, column_mm = volume.grid.spacing_mm
-    said = [f"{volume.modality}, {slices} image{'s' if slices > 1 else ''} of {rows} x {columns}"]
+    noun = "frame" if volume.grid.is_time else "image"
+    said = [f"{volume.modality}, {slices} {noun}{'s' if slices > 1 else ''} of {rows} x {columns}"]
+    if volume.grid.is_time:
+        said.append(_duration(volume))
     if volume.grid.slice_spacing_known:
         said.append(f"{spacing_mm:.2f} mm apart")
     if volume.grid.in_plane_calibrated:
@@ -33,6 +36,12 @@ def _technique(volume: Volume) -> str:
     else:
         said.append("without pixel spacing at the patient")
     return ", ".join(said) + "." + "".join(f" Note: {note}." for note in volume.notes)
+
+
+def _duration(volume: Volume) -> str:
+    if not volume.frame_times_ms:
+        return "frame times not stated"
+    return f"in time, over {volume.frame_times_ms[-1]:.0f} ms"
 
 
 def _dashed(date: str) -> str:

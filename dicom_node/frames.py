@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from dicom_node.ultrasound import scales
 from domain.errors import GeometryError
 
 _SIX: Final = 6
-_PER_CM: Final = 10.0
-_UNIT_CM: Final = 3  # PS3.3 C.8.5.5.1.15, Physical Units
 _UNIT_TOLERANCE: Final = 1e-3
 
 
@@ -71,7 +70,7 @@ def planes(dataset: Dataset, dataset_index: int = 0) -> Iterator[FramePlane]:
             position_lps_mm=position if row is not None else None,
             row_direction=row,
             column_direction=column,
-            spacing_mm=_spacing(dataset, number),
+            spacing_mm=scales(dataset, pixel_spacing_mm(dataset, number)).spacing_mm,
             nominal_depth_mm=abs(float(depth)) if depth else None,
         )
 
@@ -124,22 +123,9 @@ def _directions(
     return row / lengths[0], column / lengths[1]
 
 
-def _spacing(dataset: Dataset, frame_number: int) -> tuple[float, float] | None:
-    """Return row and column spacing at the patient; detector spacing (CR, DX) does not count."""
+def pixel_spacing_mm(dataset: Dataset, frame_number: int = 1) -> tuple[float, float] | None:
+    """Return Pixel Spacing, between rows and between columns, where it is a length."""
     given = _vector(_macro(dataset, frame_number, "PixelMeasuresSequence", "PixelSpacing"))
     if given is not None and given.size == 2 and given.min() > 0:  # noqa: PLR2004 - a pair
         return float(given[0]), float(given[1])
-    regions = dataset.get("SequenceOfUltrasoundRegions")
-    if regions and len(regions) == 1:
-        region = regions[0]
-        if (
-            region.get("PhysicalUnitsXDirection") == _UNIT_CM
-            and region.get("PhysicalUnitsYDirection") == _UNIT_CM
-            and float(region.get("PhysicalDeltaX") or 0) > 0
-            and float(region.get("PhysicalDeltaY") or 0) > 0
-        ):
-            return (
-                float(region.PhysicalDeltaY) * _PER_CM,
-                float(region.PhysicalDeltaX) * _PER_CM,
-            )
     return None

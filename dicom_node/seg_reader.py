@@ -77,7 +77,7 @@ def read_segmentation(path: Path, grid: Grid | None = None) -> Segmentation:
     pixels = stored_frames(dataset, path.name)
     pixels = pixels if pixels.ndim > 2 else pixels[np.newaxis]  # noqa: PLR2004 - one frame
     lattice = grid if grid is not None else _own_grid(frames, dataset)
-    places = _slices_on(lattice, frames)
+    places = _frames_on(lattice, dataset) if lattice.is_time else _slices_on(lattice, frames)
     by_segment: dict[int, NDArray[np.bool_]] = defaultdict(
         lambda: np.zeros((lattice.shape[0], *pixels.shape[1:]), dtype=np.bool_)
     )
@@ -139,6 +139,11 @@ def _own_grid(frames: tuple[FramePlane, ...], dataset: FileDataset) -> Grid:
     """Return the lattice of the frames themselves, filled up where empty ones were left out."""
     frame_of_reference = _frame_of_reference(dataset)
     first = frames[0]
+    if first.position_lps_mm is None and source_frame_number(dataset, 1) is not None:
+        raise GeometryError(
+            "the frames of this SEG have no positions, only frames of a cine they belong to: give "
+            "its images with --source"
+        )
     if first.position_lps_mm is None or first.row_direction is None:
         return stack(frames[:1], frame_of_reference)[0]
     assert first.column_direction is not None
@@ -189,6 +194,32 @@ def _slices_on(grid: Grid, frames: tuple[FramePlane, ...]) -> tuple[int, ...]:
             )
         places.append(place)
     return tuple(places)
+
+
+def _frames_on(grid: Grid, dataset: FileDataset) -> tuple[int, ...]:
+    """Return the frame of a cine that each frame of the SEG was derived from."""
+    places: list[int] = []
+    for number in range(1, int(dataset.get("NumberOfFrames") or 1) + 1):
+        place = source_frame_number(dataset, number)
+        if place is None or not 1 <= place <= grid.shape[0]:
+            raise GeometryError(
+                f"frame {number} of the SEG names no frame of this cine as its source: it was not "
+                "made on it"
+            )
+        places.append(place - 1)
+    return tuple(places)
+
+
+def source_frame_number(dataset: Dataset, frame_number: int) -> int | None:
+    """Return the one frame of a source image that a frame was derived from, from 1, or None."""
+    for group in frame_groups(dataset, frame_number):
+        for derivation in group.get("DerivationImageSequence", ()):
+            for source in derivation.get("SourceImageSequence", ()):
+                numbers = source.get("ReferencedFrameNumber")
+                if numbers is not None:
+                    found = [int(each) for each in np.atleast_1d(np.asarray(numbers))]
+                    return found[0] if len(found) == 1 else None
+    return None
 
 
 def _placed(voxels: NDArray[np.bool_], plane: FramePlane, grid: Grid) -> Mask:

@@ -13,6 +13,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code as PydicomCode
 from pydicom.uid import ExplicitVRLittleEndian
 
+from dicom_node.cine_seg import one_frame, with_frames
 from dicom_node.equipment import (
     MANUFACTURER,
     MODEL_NAME,
@@ -70,12 +71,18 @@ class SegWriter:
         self,
         volume: Volume,
         segments: Sequence[tuple[Segment, Concept | None, str, InstanceUID]],
-        sources: list[FileDataset],
+        sources: Sequence[Dataset],
     ) -> Dataset:
         provenance = segments[0][0].provenance
-        return hd.seg.Segmentation(
+        masks = _checked(volume, [segment for segment, *_ in segments])
+        frames = _frames(volume, masks)
+        header = sources[0]
+        if volume.grid.is_time:  # highdicom writes no frames without positions but a single one
+            sources = [one_frame(header)]
+            frames = np.ones((1, *volume.grid.shape[1:], len(masks)), dtype=np.uint8)
+        made = hd.seg.Segmentation(
             source_images=sources,
-            pixel_array=_frames(volume, [segment for segment, *_ in segments]),
+            pixel_array=frames,
             segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
             segment_descriptions=[
                 _description(number, *each) for number, each in enumerate(segments, start=1)
@@ -98,6 +105,10 @@ class SegWriter:
                 for made_by in {segment.provenance: None for segment, *_ in segments}
             ],
         )
+        if not volume.grid.is_time:
+            return made
+        made.SegmentsOverlap = "YES" if _overlap(masks) else "NO"
+        return with_frames(made, header, masks)
 
 
 def _in_volume_order(volume: Volume, datasets: Sequence[FileDataset]) -> list[FileDataset]:
@@ -110,14 +121,21 @@ def _in_volume_order(volume: Volume, datasets: Sequence[FileDataset]) -> list[Fi
     return [by_uid[uid] for uid in wanted]
 
 
-def _frames(volume: Volume, segments: Sequence[Segment]) -> NDArray[np.uint8]:
-    """Return masks as (frames, rows, columns, segments), or a label volume where none overlap."""
-    assert volume.source is not None
+def _checked(volume: Volume, segments: Sequence[Segment]) -> list[NDArray[np.bool_]]:
     for segment in segments:
         if not segment.mask.grid.matches(volume.grid):
             raise GeometryError("a mask lies on another grid than the image it is written for")
-    masks = [segment.mask.voxels for segment in segments]
-    if (np.sum(masks, axis=0, dtype=np.uint16) > 1).any():
+    return [segment.mask.voxels for segment in segments]
+
+
+def _overlap(masks: Sequence[NDArray[np.bool_]]) -> bool:
+    return bool((np.sum(masks, axis=0, dtype=np.uint16) > 1).any())
+
+
+def _frames(volume: Volume, masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.uint8]:
+    """Return masks as (frames, rows, columns, segments), or a label volume where none overlap."""
+    assert volume.source is not None
+    if _overlap(masks):
         array = np.stack(masks, axis=-1).astype(np.uint8)
     else:
         array = np.zeros(volume.grid.shape, dtype=np.uint8)

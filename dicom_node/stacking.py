@@ -29,11 +29,20 @@ _LARGEST_TILT_DEG: Final = 0.1
 
 
 def stack(
-    frames: Sequence[FramePlane], frame_of_reference: FrameOfReferenceUID | None
+    frames: Sequence[FramePlane],
+    frame_of_reference: FrameOfReferenceUID | None,
+    *,
+    is_cine: bool = False,
 ) -> tuple[Grid, tuple[int, ...]]:
     """Return the grid and the order of frames along it (indices into ``frames``).
 
-    Slices ascend along the cross product of row and column direction.
+    Slices ascend along the cross product of row and column direction; frames without positions
+    stay in stored order.
+
+    Parameters
+    ----------
+    is_cine
+        Whether frames without positions follow one another in time.
 
     Raises
     ------
@@ -43,7 +52,7 @@ def stack(
     _check_alike(frames)
     first = frames[0]
     if first.position_lps_mm is None:
-        return _without_positions(frames, frame_of_reference)
+        return _without_positions(frames, is_cine=is_cine)
     positions = _positions(frames)
     assert first.row_direction is not None
     assert first.column_direction is not None
@@ -87,9 +96,12 @@ def _grid(
 
 
 def _without_positions(
-    frames: Sequence[FramePlane], frame_of_reference: FrameOfReferenceUID | None
+    frames: Sequence[FramePlane], *, is_cine: bool
 ) -> tuple[Grid, tuple[int, ...]]:
-    """Stack the frames of one ultrasound or X-ray object in stored order: no depth is known."""
+    """Stack the frames of one ultrasound or X-ray object in stored order: no depth is known.
+
+    Such a grid has no place in the patient, whatever frame of reference the object names.
+    """
     if len({frame.dataset_index for frame in frames}) > 1:
         raise GeometryError(
             f"{len(frames)} images without Image Position (Patient) make no volume: open one image"
@@ -101,9 +113,9 @@ def _without_positions(
             dtype=np.float64,
         ),
         shape=(len(frames), frames[0].rows, frames[0].columns),
-        frame_of_reference_uid=frame_of_reference,
         in_plane_calibrated=frames[0].spacing_mm is not None,
         slice_spacing_known=False,
+        is_time=is_cine and len(frames) > 1,
     )
     return grid, tuple(range(len(frames)))
 

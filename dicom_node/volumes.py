@@ -8,11 +8,13 @@ from typing import Final
 import numpy as np
 from pydicom.dataset import Dataset
 
+from dicom_node.cine import frame_times_ms, is_cine
 from dicom_node.files import read_dataset
-from dicom_node.frames import FramePlane, planes
+from dicom_node.frames import FramePlane, pixel_spacing_mm, planes
 from dicom_node.pixels import decoded_frames, notes_on, unit_of
 from dicom_node.stacking import stack
 from dicom_node.suv import PetValues, pet_values
+from dicom_node.ultrasound import Scales, scales
 from domain.errors import (
     GeometryError,
     InputError,
@@ -57,7 +59,9 @@ def load_series(paths: Sequence[Path], progress: Progress = no_progress) -> Volu
     ]
     frame_of_reference = str(first.get("FrameOfReferenceUID") or "") or None
     grid, order = stack(
-        frames, FrameOfReferenceUID(frame_of_reference) if frame_of_reference else None
+        frames,
+        FrameOfReferenceUID(frame_of_reference) if frame_of_reference else None,
+        is_cine=is_cine(first),
     )
     decoded = []
     for number, path in enumerate(paths):
@@ -85,6 +89,8 @@ def load_series(paths: Sequence[Path], progress: Progress = no_progress) -> Volu
         ),
         notes=(*notes_on(first), *values.notes, *_spacing_notes(datasets)),
         burned_in_text=_burned_in_text(datasets),
+        frame_times_ms=frame_times_ms(first) if grid.is_time else (),
+        regions=_scales(first).regions,
     )
 
 
@@ -126,7 +132,12 @@ def _is_detector_spacing(dataset: Dataset) -> bool:
 def _spacing_notes(datasets: Sequence[Dataset]) -> tuple[str, ...]:
     if any(_is_detector_spacing(dataset) for dataset in datasets):
         return (_DETECTOR_SPACING,)
-    return ()
+    note = _scales(datasets[0]).note
+    return () if note is None else (note,)
+
+
+def _scales(dataset: Dataset) -> Scales:
+    return scales(dataset, pixel_spacing_mm(dataset))
 
 
 def _check_one_series(datasets: Sequence[Dataset], paths: Sequence[Path]) -> None:

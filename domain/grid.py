@@ -39,6 +39,9 @@ class Grid:
         no length may be reported.
     slice_spacing_known
         False for a single image: its depth is one unit, and no volume may be reported.
+    is_time
+        True for a cine: the first axis counts frames in time, all of one plane as far as is known.
+        It has no length, and no voxel has a place in the patient.
     """
 
     affine: NDArray[np.float64]
@@ -46,8 +49,13 @@ class Grid:
     frame_of_reference_uid: FrameOfReferenceUID | None = None
     in_plane_calibrated: bool = True
     slice_spacing_known: bool = True
+    is_time: bool = False
 
     def __post_init__(self) -> None:
+        if self.is_time and self.slice_spacing_known:
+            raise GeometryError(
+                "frames of a cine have no distance: slice_spacing_known must be False"
+            )
         affine = np.array(self.affine, dtype=np.float64)
         if affine.shape != (4, 4) or not np.isfinite(affine).all():
             raise GeometryError(f"affine must be 4 x 4 and finite, got shape {affine.shape}")
@@ -95,13 +103,21 @@ class Grid:
 
     def matches(self, other: "Grid", tolerance_mm: float = _SAME_MM) -> bool:
         """Tell whether both lattices are one: same shape, every corner within the tolerance."""
-        if self.shape != other.shape:
+        if self.shape != other.shape or self.is_time != other.is_time:
             return False
         apart = np.abs(self.corners_lps_mm() - other.corners_lps_mm()).max()
         return bool(apart <= tolerance_mm)
 
     def turned(self, axes: tuple[int, int, int], flips: tuple[bool, bool, bool]) -> Self:
-        """Return the lattice of an array transposed by ``axes`` and then flipped by ``flips``."""
+        """Return the lattice of an array transposed by ``axes`` and then flipped by ``flips``.
+
+        Raises
+        ------
+        GeometryError
+            If time would become an axis of space, or run backward.
+        """
+        if self.is_time and (axes[0] != 0 or flips[0]):
+            raise GeometryError("the first axis of a cine is time: it cannot be turned")
         affine = self.affine[:, [*axes, 3]].copy()
         shape = tuple(self.shape[axis] for axis in axes)
         for axis, flip in enumerate(flips):
@@ -114,4 +130,5 @@ class Grid:
             frame_of_reference_uid=self.frame_of_reference_uid,
             in_plane_calibrated=self.in_plane_calibrated,
             slice_spacing_known=self.slice_spacing_known,
+            is_time=self.is_time,
         )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from domain.codes import NO_UNITS, Code
 from domain.errors import GeometryError
 from domain.grid import Grid
+from domain.regions import ImageRegion
 from domain.uids import InstanceUID, SeriesUID, SopClassUID, StudyUID
 
 _GREY_AXES: Final = 3
@@ -55,6 +56,11 @@ class Volume:
     burned_in_text
         Whether the header says that letters are in the pixels (Burned In Annotation, PS3.3
         C.7.6.1.1.9); None where it says nothing.
+    frame_times_ms
+        Of a cine: when each frame was taken, from the first; empty where it is not known.
+    regions
+        Parts of an ultrasound image with scales of their own; empty where one scale, or none, holds
+        for all of it.
     """
 
     voxels: NDArray[Any] = field(repr=False)
@@ -64,8 +70,14 @@ class Volume:
     source: SeriesReference | None = None
     notes: tuple[str, ...] = ()
     burned_in_text: bool | None = None
+    frame_times_ms: tuple[float, ...] = ()
+    regions: tuple[ImageRegion, ...] = ()
 
     def __post_init__(self) -> None:
+        if len(self.frame_times_ms) not in {0, self.grid.shape[0]}:
+            raise GeometryError(
+                f"{len(self.frame_times_ms)} frame times for {self.grid.shape[0]} frames"
+            )
         grey = self.voxels.ndim == _GREY_AXES
         colour = self.voxels.ndim == _COLOUR_AXES and self.voxels.shape[3] == _COLOURS
         if not (grey or colour) or self.voxels.shape[:3] != self.grid.shape:

@@ -101,7 +101,10 @@ def longest_axes(mask: Mask) -> Axes:
 
 
 def diameters(mask: Mask) -> tuple[Measurement, Measurement]:
-    """Return :func:`longest_axes` as coded measurements with their end points."""
+    """Return :func:`longest_axes` as coded measurements with their end points.
+
+    On a cine the ends have no place in the patient, and are left out.
+    """
     axes = longest_axes(mask)
     long, short = (
         Measurement(
@@ -109,7 +112,7 @@ def diameters(mask: Mask) -> tuple[Measurement, Measurement]:
             value=diameter.length_mm,
             unit=MILLIMETRE,
             slice_index=diameter.slice_index,
-            points_lps_mm=diameter.ends_lps_mm,
+            points_lps_mm=() if mask.grid.is_time else diameter.ends_lps_mm,
         )
         for concept, diameter in ((LONG_AXIS, axes.long), (SHORT_AXIS, axes.short))
     )

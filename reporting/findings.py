@@ -13,6 +13,8 @@ from domain.segment import Segment
 from domain.uids import InstanceUID
 from domain.volume import Mask, Volume
 from reporting.diameters import diameters
+from reporting.over_time import area_extremes
+from reporting.scale import on_scale
 from reporting.shape import Mesh, maximum_3d_diameter, mesh, surface
 from reporting.uptake import metabolic_volume, peak
 from reporting.volumetry import area, density, density_is_known, largest_slice, percentiles, volume
@@ -98,7 +100,10 @@ def numbers_of(image: Volume | None, mask: Mask, asked: tuple[Measure, ...] = ()
     """
     measurements: list[Measurement] = []
     warnings, absent = [], []
-    for name, measure, make in _makers(image, mask):
+    sized, reason = (mask, None) if image is None else on_scale(image, mask)
+    if reason is not None:
+        warnings.append(reason)
+    for name, measure, make in _makers(image, mask, sized):
         try:
             measurements.extend(make())
         except (UncalibratedError, CannotDoError) as error:
@@ -123,21 +128,30 @@ def located(finding: Finding, segmentation: InstanceUID) -> Finding:
 _Made = tuple[str, Measure | None, Callable[[], tuple[Measurement, ...]]]
 
 
-def _makers(image: Volume | None, mask: Mask) -> Iterator[_Made]:
-    """Yield what is tried: its name, the measure that asks for it, and how it is made."""
+def _makers(image: Volume | None, mask: Mask, sized: Mask) -> Iterator[_Made]:
+    """Yield what is tried: its name, the measure that asks for it, and how it is made.
+
+    Parameters
+    ----------
+    sized
+        The mask on the scale that holds where it lies.
+    """
 
     @cache
     def made() -> Mesh:
-        return mesh(mask)
+        return mesh(sized)
 
     is_flat = len(mask.slice_indices()) == 1
-    yield "volume", Measure.VOLUME, lambda: (volume(mask),)
+    yield "volume", Measure.VOLUME, lambda: (volume(sized),)
+    in_time = Measure.DIAMETER if mask.grid.is_time else None  # without a scale there is neither
     if is_flat:
-        yield "area", None, lambda: (area(mask),)
-    yield "diameter", Measure.DIAMETER, lambda: diameters(mask)
+        yield "area", in_time, lambda: (area(sized),)
+    elif mask.grid.is_time:
+        yield "area", in_time, lambda: area_extremes(sized)
+    yield "diameter", Measure.DIAMETER, lambda: diameters(sized)
     if not is_flat:
         yield "3D diameter", None, lambda: (maximum_3d_diameter(made()),)
-        yield "surface", None, lambda: surface(mask, made())
+        yield "surface", None, lambda: surface(sized, made())
     if image is None:
         return
     yield "density", Measure.DENSITY, lambda: density(image, mask)

@@ -28,6 +28,7 @@ from domain.errors import CannotDoError, UncalibratedError
 from domain.measurement import Measurement
 from domain.volume import Mask
 from reporting.extent import extent
+from reporting.over_time import NO_DEPTH_IN_TIME
 
 _marching_cubes: Final[Callable[..., Any]] = marching_cubes  # untyped
 _MM3_PER_ML: Final = 1000.0
@@ -88,6 +89,8 @@ def mesh(mask: Mask) -> Mesh:
         If pixel spacing or slice distance is not known.
     """
     box = extent(mask)
+    if mask.grid.is_time:
+        raise UncalibratedError(NO_DEPTH_IN_TIME)
     if not (mask.grid.in_plane_calibrated and mask.grid.slice_spacing_known):
         raise UncalibratedError(
             "pixel spacing or slice distance is not known: a shape in space cannot be given; load "

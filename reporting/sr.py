@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code as PydicomCode
 
-from domain.codes import Code
+from domain.codes import AREA, Code
 from domain.errors import InputError
 from domain.measurement import Finding, Measurement
 from domain.ports import UidSource
@@ -152,7 +152,10 @@ def _group(
         finding_type=_coded(finding.code),
         finding_sites=_sites(finding),
         algorithm_id=_algorithm(finding.provenance),
-        measurements=[_measurement(measurement, author) for measurement in finding.measurements],
+        measurements=[
+            _measurement(measurement, author, source_headers)
+            for measurement in finding.measurements
+        ],
     )
     _add_lines(group, finding.measurements, source_headers[0].get("FrameOfReferenceUID"))
     return group
@@ -198,10 +201,13 @@ def _algorithm(provenance: Provenance) -> hd.sr.AlgorithmIdentification:
     )
 
 
-def _measurement(measurement: Measurement, author: SrAuthor) -> hd.sr.Measurement:
+def _measurement(
+    measurement: Measurement, author: SrAuthor, source_headers: Sequence[Dataset]
+) -> hd.sr.Measurement:
     """Return one number; its uncertainty is left out.
 
-    CID 225 has a concept for it, but none says at which confidence it is meant.
+    CID 225 has a concept for it, but none says at which confidence it is meant. The largest and
+    smallest area over time name their frame.
     """
     rule = None
     if measurement.rule is not None:
@@ -215,7 +221,23 @@ def _measurement(measurement: Measurement, author: SrAuthor) -> hd.sr.Measuremen
         algorithm_id=rule,
         derivation=_coded(measurement.derivation) if measurement.derivation else None,
         method=_coded(measurement.method) if measurement.method else None,
+        referenced_images=_frame(measurement, source_headers[0]),
     )
+
+
+def _frame(
+    measurement: Measurement, header: Dataset
+) -> list[hd.sr.SourceImageForMeasurement] | None:
+    is_over_time = measurement.concept == AREA and measurement.derivation is not None
+    if not is_over_time or measurement.slice_index is None:
+        return None
+    return [
+        hd.sr.SourceImageForMeasurement(
+            referenced_sop_class_uid=str(header.SOPClassUID),
+            referenced_sop_instance_uid=str(header.SOPInstanceUID),
+            referenced_frame_numbers=[measurement.slice_index + 1],
+        )
+    ]
 
 
 def _decimal(value: float) -> float:

@@ -25,6 +25,7 @@ from domain.errors import CannotDoError, EmptyMaskError, GeometryError, Uncalibr
 from domain.measurement import Measurement, Statistic
 from domain.volume import Mask, Volume
 from reporting.extent import extent
+from reporting.over_time import NO_DEPTH_IN_TIME, pixel_area_mm2
 from reporting.sampling import volume_uncertainty_mm3
 
 _CONCEPTS: Final = {HOUNSFIELD_UNIT: ATTENUATION, SUV_BODY_WEIGHT: SUV_BODY_WEIGHT_VALUE}
@@ -45,6 +46,8 @@ def volume_ml(mask: Mask) -> float:
     """
     if mask.is_empty:
         raise EmptyMaskError("the mask is empty: there is nothing to measure")
+    if mask.grid.is_time:
+        raise UncalibratedError(NO_DEPTH_IN_TIME)
     if not mask.grid.in_plane_calibrated:
         raise UncalibratedError(
             "the image has no pixel spacing at the patient: a volume cannot be given"
@@ -103,8 +106,7 @@ def area_mm2(mask: Mask) -> float:
         raise CannotDoError(
             f"{slices.stop - slices.start} slices are marked: an area belongs to one slice"
         )
-    edges = mask.grid.affine[:3, 1], mask.grid.affine[:3, 2]
-    return mask.voxel_count * float(np.linalg.norm(np.cross(*edges)))
+    return mask.voxel_count * pixel_area_mm2(mask.grid)
 
 
 def area(mask: Mask) -> Measurement:

@@ -13,6 +13,7 @@ from domain.codes import (
     METABOLIC_VOLUME,
     MILLILITRE,
     MILLIMETRE,
+    MINIMUM,
     NO_UNITS,
     PEAK,
     SHORT_AXIS,
@@ -97,11 +98,17 @@ def described(finding: Finding) -> tuple[str, tuple[Measurement, ...]]:
         return _derived(finding, concept, derivation)
 
     say("volume {}", finding.measurement(VOLUME))
-    say("area {}", finding.measurement(AREA))
+    say("area {}", _derived(finding, AREA, None))
+    noun = "image"
+    for word, derivation in (("largest", MAXIMUM), ("smallest", MINIMUM)):
+        area = _derived(finding, AREA, derivation)
+        if area is not None and area.slice_index is not None:
+            noun = "frame"
+            say(f"{word} area {{}} ({noun} {area.slice_index + 1})", area)
     long_axis = finding.measurement(LONG_AXIS)
     say("long x short axis {} x {}", long_axis, finding.measurement(SHORT_AXIS))
     if long_axis is not None and long_axis.slice_index is not None:
-        parts[-1] += f" (image {long_axis.slice_index + 1})"
+        parts[-1] += f" ({noun} {long_axis.slice_index + 1})"
     say(
         "mean attenuation {}, standard deviation {}",
         statistic(ATTENUATION, MEAN),
@@ -126,12 +133,18 @@ def summarised(finding: Finding) -> tuple[str, tuple[Measurement, ...]]:
         )
         if measurement is not None
     )
-    said = ", ".join(f"{_SUMMARY[m.concept]} {number(m)}" for m in used)
+    said = ", ".join(f"{_in_short(m)} {number(m)}" for m in used)
     doubt = " Proposed from words alone: to be confirmed." if finding.is_proposal else ""
     return f"{capitalised(name(finding))}{': ' + said if said else ''}.{doubt}", used
 
 
-def _derived(finding: Finding, concept: Code, derivation: Code) -> Measurement | None:
+def _in_short(measurement: Measurement) -> str:
+    noun = _SUMMARY[measurement.concept]
+    is_over_time = measurement.concept == AREA and measurement.derivation == MAXIMUM
+    return f"largest {noun}" if is_over_time else noun
+
+
+def _derived(finding: Finding, concept: Code, derivation: Code | None) -> Measurement | None:
     return next(
         (m for m in finding.measurements if m.concept == concept and m.derivation == derivation),
         None,

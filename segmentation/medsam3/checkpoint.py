@@ -230,6 +230,8 @@ def pieces(tensor: Any, placement: Placement) -> Tensors:  # noqa: ANN401 - torc
             return {targets[0]: tensor[:, 1:]}
         case Step.TURNED:
             return {targets[0]: tensor.T}
+        case Step.TWICE:
+            return dict.fromkeys(targets, tensor)
 
 
 def put_back(ours: Tensors) -> Tensors:
@@ -245,7 +247,7 @@ def _put_back(ours: Tensors, placement: Placement) -> Any:  # noqa: ANN401 - tor
 
     first = ours[placement.targets[0]]
     match placement.step:
-        case Step.AS_IS:
+        case Step.AS_IS | Step.TWICE:
             return first.clone()
         case Step.IN_THREE:
             return torch.cat([ours[name] for name in placement.targets])

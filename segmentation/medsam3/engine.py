@@ -130,7 +130,7 @@ class MedSam3:
         from transformers.utils import logging  # noqa: PLC0415
 
         weights = checked_weights(self._folder)
-        device, dtype = self._place(torch)
+        device, dtype = place(torch, self._options)
         torch.set_num_threads(self._options.threads)
         logging.disable_progress_bar()
         model, report = Sam3Model.from_pretrained(
@@ -143,15 +143,6 @@ class MedSam3:
             )
         self._tokenizer = load_tokenizer(self._folder)
         self._model = model.to(device).eval()
-
-    def _place(self, torch: Any) -> tuple[str, Any]:  # noqa: ANN401 - the module
-        device = self._options.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        is_there = {"cpu": True, "cuda": torch.cuda.is_available()}
-        if not is_there.get(device, torch.backends.mps.is_available()):
-            raise SettingsError(f"this machine has no {device}: set device to 'cpu' or 'auto'")
-        return device, getattr(torch, PRECISIONS[self._options.precision])
 
     def most_at_once(self) -> int:
         """Return how many slices it encodes best in one run."""
@@ -298,3 +289,20 @@ def fitting_slices(torch: Any, options: Options) -> int:  # noqa: ANN401 - the m
         return 1
     free, _ = torch.cuda.mem_get_info()
     return int(np.clip(free // _SLICE_BYTES, 1, _MOST_SLICES))
+
+
+def place(torch: Any, options: Options) -> tuple[str, Any]:  # noqa: ANN401 - the module
+    """Return device and type of numbers.
+
+    Raises
+    ------
+    SettingsError
+        If the device is not there.
+    """
+    device = options.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    is_there = {"cpu": True, "cuda": torch.cuda.is_available()}
+    if not is_there.get(device, torch.backends.mps.is_available()):
+        raise SettingsError(f"this machine has no {device}: set device to 'cpu' or 'auto'")
+    return device, getattr(torch, PRECISIONS[options.precision])

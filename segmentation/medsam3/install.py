@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.errors import ModelMissingError, StorageError, UnreadableFileError
 from domain.ports import Progress
@@ -23,9 +24,20 @@ from segmentation.medsam3.checkpoint import (
 )
 from segmentation.medsam3.engine import MedSam3
 from segmentation.medsam3.lora import ALPHA, RANK, merged, read_adapter
-from segmentation.medsam3.needs import DESCRIPTION_FILE, missing_extra
+from segmentation.medsam3.needs import (
+    DESCRIPTION_FILE,
+    TRACKER_CONFIG_FILE,
+    TRACKER_FILE,
+    missing_extra,
+)
 from segmentation.medsam3.tiny import write_tiny
 from segmentation.medsam3.tokenizer import write_words
+from segmentation.medsam3.tracker import Key, Sam3Tracker
+from segmentation.medsam3.tracker_checkpoint import (
+    read_tracker,
+    read_tracker_config,
+    tracker_of,
+)
 from segmentation.slicewise.slices import SliceBox
 
 LICENCES: Final = (
@@ -114,6 +126,20 @@ def prove(folder: Path) -> None:
             f"the network in {folder} answers with numbers that are not finite: give the base and "
             "the adapter as they were released"
         )
+    tracker = Sam3Tracker(folder)
+    if tracker.missing() is None:
+        _prove_tracker(engine, tracker, image)
+
+
+def _prove_tracker(engine: MedSam3, tracker: Sam3Tracker, image: NDArray[np.float32]) -> None:
+    embedding = engine.embed(image)
+    key = Key(index=0, inside=image > image.mean())
+    for tracked in tracker.track(key, range(1, 3), 3, lambda _: embedding):
+        if not np.isfinite(tracked.logits).all() or not np.isfinite(tracked.score):
+            raise UnreadableFileError(
+                "the tracker answers with numbers that are not finite: give the base as it was "
+                "released"
+            )
 
 
 def _write(
@@ -130,6 +156,7 @@ def _write(
     weights = {key: value.contiguous() for key, value in merged(base, adapter).items()}
     progress(0.6, "writing the network")
     save_file(weights, target / WEIGHTS_FILE)
+    tracker_sha256 = _write_tracker(sources.base, config, target)
     (target / CONFIG_FILE).write_text(json.dumps(config, indent=1), encoding="utf-8")
     write_words(members, target)
     licences = _copy_licences(sources, members, target)
@@ -140,6 +167,7 @@ def _write(
         "base_sha256": _digest(base_files(sources.base)),
         "adapter_sha256": file_sha256(sources.adapter),
         "weights_sha256": file_sha256(target / WEIGHTS_FILE),
+        "tracker_sha256": tracker_sha256,
         "rank": RANK,
         "alpha": ALPHA,
         "modules_merged": len(adapter.placements),
@@ -147,6 +175,20 @@ def _write(
         "licences": [*LICENCES, *licences],
     }
     (target / DESCRIPTION_FILE).write_text(json.dumps(description, indent=1), encoding="utf-8")
+
+
+def _write_tracker(base: Path, detector: Mapping[str, Any], target: Path) -> str | None:
+    """Write the tracker beside the network and return its digest, or None where there is none."""
+    from safetensors.torch import save_file  # noqa: PLC0415 - the extra's
+
+    config, expected = tracker_of(detector, read_tracker_config(base))
+    tensors = read_tracker(base, expected)
+    if tensors is None:
+        return None
+    apart = {key: value.clone().contiguous() for key, value in tensors.items()}
+    save_file(apart, target / TRACKER_FILE)
+    (target / TRACKER_CONFIG_FILE).write_text(json.dumps(config, indent=1), encoding="utf-8")
+    return file_sha256(target / TRACKER_FILE)
 
 
 def network_of(

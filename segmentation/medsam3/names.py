@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, TypeAlias
 
 WHOLE_PREFIX: Final = "detector."  # of Meta's file, which holds the tracker too
 
@@ -20,6 +20,7 @@ class Step(Enum):
     IN_THREE = "queries, keys and values one below the other"
     WITHOUT_CLASS_TOKEN = "position of the class token left out"  # noqa: S105 - no password
     TURNED = "transposed"
+    TWICE = "to two places"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,8 @@ _VIT: Final = "vision_encoder.backbone"
 _WORDS: Final = "backbone.language_backbone.encoder"
 _CLIP: Final = "text_encoder.text_model"
 _DECODER: Final = "transformer.decoder"
+
+Table: TypeAlias = dict[str, Placement]
 
 _MODULES: Final = {
     f"{_TRUNK}.patch_embed.proj": f"{_VIT}.embeddings.patch_embeddings.projection",
@@ -182,19 +185,26 @@ def _three(ours: str, kind: str) -> Placement:
     return Placement(targets=tuple(f"{ours}.{part}.{kind}" for part in _THREE), step=Step.IN_THREE)
 
 
-_PLACED: Final = _table()
+_PLACED: Final[Table] = _table()
 _NUMBER: Final = re.compile(r"(?<=\.)\d+(?=\.|$)")
 
 
-def placed(key: str) -> Placement | None:
-    """Return where a tensor of Meta's goes, or None for a name the table does not have."""
-    exact = _PLACED.get(key)
+def placed(key: str, table: Table | None = None) -> Placement | None:
+    """Return where a tensor of Meta's goes, or None for a name the table does not have.
+
+    Parameters
+    ----------
+    table
+        By patterns of Meta's names; None is the detector's.
+    """
+    table = _PLACED if table is None else table
+    exact = table.get(key)
     if exact is not None:
         return exact
     number = _NUMBER.search(key)
     if number is None:
         return None
-    found = _PLACED.get(_NUMBER.sub("#", key, count=1))
+    found = table.get(_NUMBER.sub("#", key, count=1))
     if found is None:
         return None
     targets = tuple(target.replace("#", number.group()) for target in found.targets)
@@ -235,17 +245,16 @@ def _modules_of(key: str) -> Iterator[str]:
         yield key.removesuffix(".weight")
 
 
-def names_of_meta(ours: Iterable[str]) -> dict[str, Placement]:
-    """Return Meta's name and placement of every tensor, given those of a ``Sam3Model``.
+def names_of_meta(ours: Iterable[str], table: Table | None = None) -> dict[str, Placement]:
+    """Return Meta's name and placement of every tensor, given those of transformers.
 
     Raises
     ------
     KeyError
         For a tensor the table does not have.
     """
-    backward = {
-        target: (theirs, each) for theirs, each in _PLACED.items() for target in each.targets
-    }
+    table = _PLACED if table is None else table
+    backward = {target: (theirs, each) for theirs, each in table.items() for target in each.targets}
     found: dict[str, Placement] = {}
     for key in ours:
         number = _NUMBER.search(key)

@@ -8,6 +8,8 @@ from typing import Any, Final
 from domain.errors import UnreadableFileError
 
 DESCRIPTION_FILE: Final = "medsam3.json"
+TRACKER_FILE: Final = "tracker.safetensors"
+TRACKER_CONFIG_FILE: Final = "tracker.json"
 INSTALL: Final = "run: radcopilot models install medsam3 --base sam3.pt --lora best_lora_weights.pt"
 _PACKAGES: Final = ("torch", "torchvision", "transformers", "safetensors")
 
@@ -27,6 +29,19 @@ def missing_weights(folder: Path) -> str | None:
     if (folder / DESCRIPTION_FILE).is_file():
         return None
     return f"MedSAM-3's weights are not installed in {folder}: {INSTALL}"
+
+
+def missing_tracker(folder: Path) -> str | None:
+    """Return None where SAM 3's tracker is installed too, else that it is not, and the remedy."""
+    lacking = missing_extra() or missing_weights(folder)
+    if lacking is not None:
+        return lacking
+    if described(folder).get("tracker_sha256"):
+        return None
+    return (
+        "MedSAM-3 was installed from a base without SAM 3's tracker, which follows a thing through "
+        "slices and time: install it again from Meta's sam3.pt, or a folder of Sam3VideoModel"
+    )
 
 
 def described(folder: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from segmentation.medsam3.asking import ConceptNetwork
 from segmentation.medsam3.engine import MedSam3, Options
 from segmentation.medsam3.reference import Sam3Package
 from segmentation.medsam3.segmenter import MedSam3Segmenter
+from segmentation.medsam3.tracker import Sam3Tracker
 from segmentation.slicewise.embeddings import EmbeddingCache, EmbeddingFolder
 
 MODEL_FOLDER: Final = "medsam3"
@@ -26,7 +27,8 @@ def medsam3(context: EngineContext) -> Segmenter:
     if context.seen_folder is not None:
         folder = EmbeddingFolder(context.seen_folder / MODEL_FOLDER, context.seen_bytes)
     cache = EmbeddingCache(context.memory_bytes, folder)
-    return MedSam3Segmenter(network, context.concepts, cache)
+    tracker = Sam3Tracker(context.models_folder / MODEL_FOLDER, options)
+    return MedSam3Segmenter(network, context.concepts, cache, tracker)
 
 
 def _network(backend: str, folder: Path, options: Options) -> ConceptNetwork:

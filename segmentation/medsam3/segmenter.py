@@ -26,7 +26,10 @@ from segmentation.medsam3.asking import (
     SliceAnswer,
     Worded,
 )
+from segmentation.medsam3.following import Pursuit, extended
+from segmentation.medsam3.keys import key_to_follow, refused_in_time
 from segmentation.medsam3.linking import NOT_UNSURE, SURE, Outline, Track, linked
+from segmentation.medsam3.tracker import Key, MaskTracker
 from segmentation.slicewise.embeddings import DEFAULT_ANSWER_BYTES, Answer, EmbeddingCache, Recent
 from segmentation.slicewise.outlining import outlined
 from segmentation.slicewise.segmenter import PROPOSED_BOX, PROPOSED_RANGE
@@ -42,6 +45,7 @@ PROPOSED_BY_WORDS: Final = (
 RANDOM_WEIGHTS: Final = (
     "made by random numbers, installed to try the way from words to masks: it means nothing"
 )
+NO_TRACKER: Final = "this engine was made without a tracker"
 _MOST_PROPOSALS: Final = 5
 _REMEDIES: Final = {
     AlgorithmType.AUTOMATIC: "draw a box round it on one slice",
@@ -53,8 +57,13 @@ class MedSam3Segmenter:
     """Words, boxes and both to 3D masks, by a network that sees slices and knows words."""
 
     def __init__(
-        self, network: ConceptNetwork, concepts: ConceptTable, cache: EmbeddingCache | None = None
+        self,
+        network: ConceptNetwork,
+        concepts: ConceptTable,
+        cache: EmbeddingCache | None = None,
+        tracker: MaskTracker | None = None,
     ) -> None:
+        self._tracker = tracker
         self._network = network
         self._concepts = concepts
         self._cache = EmbeddingCache() if cache is None else cache
@@ -73,8 +82,10 @@ class MedSam3Segmenter:
 
     def supports(self, volume: Volume, prompt: Prompt) -> str | None:
         """Return None for yes, else what is missing by name, or what would help."""
-        refused = self._network.missing() or not_taken(
-            "MedSAM-3", self.capabilities.prompts, prompt
+        refused = (
+            self._network.missing()
+            or not_taken("MedSAM-3", self.capabilities.prompts, prompt)
+            or refused_in_time(volume, prompt, self._no_tracker())
         )
         if refused is not None:
             return refused
@@ -136,7 +147,62 @@ class MedSam3Segmenter:
         in_lung = any(is_in_lung(volume, box) or is_lung(volume, box) for box in boxes)
         return window_for(volume, concept, in_lung=in_lung)
 
+    def _no_tracker(self) -> str | None:
+        """Return why nothing can be followed from image to image, or None where it can."""
+        return NO_TRACKER if self._tracker is None else self._tracker.missing()
+
     def _answer(self, view: SeriesView, prompt: Prompt, progress: Progress) -> Iterator[Segment]:
+        key = key_to_follow(prompt, view.volume.grid)
+        by_words_in_time = view.volume.grid.is_time and prompt.is_text_only
+        lacking = self._no_tracker()
+        if lacking is None and by_words_in_time:
+            yield from self._first_found(view, prompt, progress)
+        elif lacking is None and key is not None:
+            keyed = replace(prompt, slice_range=(key, key + 1))
+            for segment in self._answered(view, keyed, part_of(progress, 0, 2)):
+                yield self._followed(view, prompt, segment, part_of(progress, 1, 2))
+        elif self._tracker is not None and key is not None:
+            for segment in self._answered(view, prompt, progress):
+                warnings = (*segment.warnings, f"not followed from its image: {lacking}")
+                yield replace(segment, warnings=warnings)
+        else:
+            yield from self._answered(view, prompt, progress)
+
+    def _first_found(
+        self, view: SeriesView, prompt: Prompt, progress: Progress
+    ) -> Iterator[Segment]:
+        """Follow what words are sure of on the first frame where they are sure of anything."""
+        start, stop = prompt.slice_range or (0, view.volume.grid.shape[0])
+        for index in range(start, stop):
+            part = part_of(part_of(progress, 0, 2), index - start, stop - start)
+            alone = replace(prompt, slice_range=(index, index + 1))
+            found = [each for each in self._answered(view, alone, part) if not each.mask.is_empty]
+            for segment in found:
+                yield self._followed(view, prompt, segment, part_of(progress, 1, 2))
+            if found:
+                return
+        reason = f"no {_what(prompt)} was found on frames {start} to {stop - 1}"
+        yield self._absent(view, prompt, reason, AlgorithmType.AUTOMATIC)
+
+    def _followed(
+        self, view: SeriesView, prompt: Prompt, segment: Segment, progress: Progress
+    ) -> Segment:
+        """Return the outline on one image with those followed from it, for a person to look at."""
+        assert self._tracker is not None
+        if segment.mask.is_empty:
+            return segment
+        (index,) = segment.mask.slice_indices()
+        found = Pursuit(
+            view=view,
+            tracker=self._tracker,
+            key=Key(index=index, inside=segment.mask.voxels[index]),
+            key_score=segment.slice_profile[0],
+            span=prompt.slice_range or (0, view.volume.grid.shape[0]),
+            words=None if prompt.concept is None else partial(self._heard, view, prompt),
+        ).run(progress)
+        return extended(segment, prompt, found, self._tracker.weights_sha256)
+
+    def _answered(self, view: SeriesView, prompt: Prompt, progress: Progress) -> Iterator[Segment]:
         if _has_outline(prompt):
             yield self._outlined(view, prompt, progress, ())
         elif prompt.points:
@@ -263,6 +329,10 @@ class MedSam3Segmenter:
         question = Question(phrase=str(prompt.concept))
         (answer,) = self._network.answers(embedding, [question], NOT_UNSURE / 2)
         return answer
+
+    def _heard(self, view: SeriesView, prompt: Prompt, index: int) -> SliceAnswer:
+        """Return what the words alone find on a slice by its index."""
+        return self._asked(prompt, view.whole(index))
 
     def _provenance(self, prompt: str, kind: AlgorithmType) -> Provenance:
         return Provenance(

@@ -17,7 +17,15 @@ from segmentation.medsam3.lora import (
     adapter_modules,
     fused_shape,
 )
-from segmentation.medsam3.names import LACKING, WHOLE_PREFIX, adapter_target
+from segmentation.medsam3.names import LACKING, WHOLE_PREFIX, adapter_target, names_of_meta
+from segmentation.medsam3.tracker_checkpoint import tracker_of, tracker_parts
+from segmentation.medsam3.tracker_names import (
+    MODEL_PREFIX,
+    NECK_PREFIX,
+    POINTS_APART,
+    POINTS_TOGETHER,
+    TABLE,
+)
 
 ADAPTER_FILE: Final = "best_lora_weights.pt"
 
@@ -54,11 +62,32 @@ CONFIG: Final[dict[str, Any]] = {
     "detr_decoder_config": {**_SMALL, "num_layers": 2, "num_queries": 10},
     "mask_decoder_config": {"hidden_size": _WIDTH, "num_attention_heads": 2},
 }
+_TRACKER_WIDTH: Final = (
+    128  # twice what memories have, as 256 in the published network is four times
+)
+TRACKER_CONFIG: Final[dict[str, Any]] = {
+    "model_type": "sam3_tracker_video",
+    "vision_config": {"fpn_hidden_size": _TRACKER_WIDTH},
+    "prompt_encoder_config": {"hidden_size": _TRACKER_WIDTH},
+    "mask_decoder_config": {
+        "hidden_size": _TRACKER_WIDTH,
+        "mlp_dim": 64,
+        "num_attention_heads": 2,
+        "iou_head_hidden_dim": _TRACKER_WIDTH,
+    },
+    "memory_attention_hidden_size": _TRACKER_WIDTH,
+    "memory_attention_num_layers": 2,
+    "memory_attention_feed_forward_hidden_size": 64,
+    "memory_encoder_hidden_size": _TRACKER_WIDTH,
+    "mask_downsampler_embed_dim": _TRACKER_WIDTH,
+    "memory_fuser_embed_dim": _TRACKER_WIDTH,
+    "memory_fuser_intermediate_dim": 64,
+}
 _PRESENT: Final = 4.0  # log-odds: present on most images, so that masks are made
 _ADAPTER_SHARE: Final = 0.25  # of a weight's own size
 
 
-def write_tiny(folder: Path, seed: int = 0) -> tuple[Path, Path]:
+def write_tiny(folder: Path, seed: int = 0, *, with_tracker: bool = True) -> tuple[Path, Path]:
     """Write a base with its ``config.json``, and an adapter for it; return both files."""
     import torch  # noqa: PLC0415 - the extra's
     from transformers import Sam3Config, Sam3Model  # noqa: PLC0415
@@ -73,9 +102,16 @@ def write_tiny(folder: Path, seed: int = 0) -> tuple[Path, Path]:
                 value.normal_(std=value[0].numel() ** -0.5)
         ours["detr_decoder.presence_head.layer3.bias"] += _PRESENT
         base = _in_metas_names(ours)
+        tracker = _random_tracker(model.config.to_dict()) if with_tracker else {}
         adapter = _random_adapter(ours)
-    (folder / CONFIG_FILE).write_text(json.dumps(CONFIG, indent=1), encoding="utf-8")
-    torch.save({f"{WHOLE_PREFIX}{key}": value for key, value in base.items()}, folder / BASE_FILE)
+    config = {
+        "model_type": "sam3_video",
+        "detector_config": CONFIG,
+        "tracker_config": TRACKER_CONFIG,
+    }
+    (folder / CONFIG_FILE).write_text(json.dumps(config, indent=1), encoding="utf-8")
+    whole = {f"{WHOLE_PREFIX}{key}": value for key, value in base.items()}
+    torch.save(whole | tracker, folder / BASE_FILE)
     torch.save(adapter, folder / ADAPTER_FILE)
     return folder / BASE_FILE, folder / ADAPTER_FILE
 
@@ -90,6 +126,22 @@ def _in_metas_names(ours: Tensors) -> Tensors:
         found[f"{module}.weight"] = torch.randn(_WIDTH, inputs[part])
         found[f"{module}.bias"] = torch.zeros(_WIDTH)
     return found
+
+
+def _random_tracker(detector: dict[str, Any]) -> Tensors:
+    """Return a tracker and its neck in Meta's names."""
+    config, _ = tracker_of(detector, TRACKER_CONFIG)
+    model, neck = tracker_parts(config)
+    ours: Tensors = {f"{MODEL_PREFIX}{key}": value for key, value in model.state_dict().items()}
+    ours |= {f"{NECK_PREFIX}{key}": value for key, value in neck.state_dict().items()}
+    for value in ours.values():
+        if value.ndim > 1:
+            value.normal_(std=value[0].numel() ** -0.5)
+    ours[f"{MODEL_PREFIX}mask_decoder.pred_obj_score_head.proj_out.bias"] += _PRESENT
+    placements = names_of_meta(ours, TABLE).items()
+    found = {name: ours[placement.targets[0]].clone() for name, placement in placements}
+    points = found.pop(POINTS_TOGETHER)
+    return found | {key: points[n : n + 1].clone() for n, key in enumerate(POINTS_APART)}
 
 
 def _random_adapter(ours: Tensors) -> Tensors:

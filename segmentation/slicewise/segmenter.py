@@ -23,12 +23,16 @@ from segmentation.slicewise.embeddings import DEFAULT_ANSWER_BYTES, Answer, Embe
 from segmentation.slicewise.marks import boxes_at_marks, boxes_round_marks
 from segmentation.slicewise.outlining import outlined
 from segmentation.slicewise.slices import SliceSegmenter
-from segmentation.slicewise.targets import pointed_boxes, target_of
+from segmentation.slicewise.targets import pointed_boxes, pointed_slices, target_of
 from segmentation.slicewise.views import SeriesView
 from segmentation.windows import is_in_lung, is_lung, shows_lung, window_for
 
 PROPOSED_RANGE: Final = (
     "the slice range was guessed from the box: confirm first and last slice before using a volume"
+)
+ONE_FRAME: Final = (
+    "this engine outlines one frame of a cine and follows nothing through time: point at one frame "
+    "and give no range, or ask MedSAM-3 with its tracker installed (--engine medsam3)"
 )
 PROPOSED_BOX: Final = "outlined from a click: confirm the outline, or draw a box"
 PROPOSED_SCRIBBLE: Final = "outlined from a scribble: confirm the outline, or draw a box"
@@ -62,8 +66,13 @@ class SlicewiseSegmenter:
             needs_weights=True,
         )
 
-    def supports(self, volume: Volume, prompt: Prompt) -> str | None:  # noqa: ARG002 - the port's
-        """Return None when there is a positive box, click, line or scribble, or a mask."""
+    def supports(self, volume: Volume, prompt: Prompt) -> str | None:
+        """Return None when there is a positive box, click, line or scribble, or a mask.
+
+        On a cine all of it must lie on one frame, which is then outlined.
+        """
+        if volume.grid.is_time and len(pointed_slices(prompt)) > 1:
+            return ONE_FRAME
         boxes = any(box.positive for box in prompt.boxes)
         points = any(point.positive for point in prompt.points)
         scribbles = any(scribble.positive for scribble in prompt.scribbles)
@@ -71,6 +80,8 @@ class SlicewiseSegmenter:
         if boxes or points or prompt.lines or scribbles or mask:
             return None
         what = f"the {prompt.concept}" if prompt.concept else "a lesion"
+        if volume.grid.is_time:
+            return f"I can't find {what} by name alone on this cine: draw a box on one frame"
         return (
             f"I can't find {what} by name alone on this series: draw a box on one slice and give "
             "the slice range, and I can outline it"
@@ -91,7 +102,7 @@ class SlicewiseSegmenter:
         They are seen whole and in the windows that no concept asks for: a CT in soft tissue, and
         where lung is seen in the lung window too.
         """
-        if volume.source is None:
+        if volume.source is None or volume.grid.is_time:  # of a cine one frame is asked for
             return 0
         count = volume.grid.shape[0]
         seen = 0

@@ -45,6 +45,8 @@ class Target:
         The outlines of an earlier mask, those of slices drawn on anew included.
     corrected
         Slices of it with a new box, line, click or scribble; empty where all is to be refined.
+    noun
+        What the first axis counts, in words.
     """
 
     keys: dict[int, SliceBox]
@@ -58,6 +60,7 @@ class Target:
     scribbles: dict[int, tuple[Scribble, ...]] = field(default_factory=dict)
     earlier: dict[int, NDArray[np.bool_]] = field(default_factory=dict)
     corrected: frozenset[int] = frozenset()
+    noun: str = "slice"
 
     @property
     def is_correction(self) -> bool:
@@ -167,13 +170,15 @@ class Target:
         """Say it for provenance, numbered as the volume's slices, from 0."""
         keys = ", ".join(str(index) for index in self.key_slices)
         kind = "line" if set(self.tilts) == set(self.keys) else "box"
-        what = f"{kind} on slice" if len(self.keys) == 1 else f"{_PLURALS[kind]} on slices"
+        is_one = len(self.keys) == 1
+        what = f"{kind} on {self.noun}" if is_one else f"{_PLURALS[kind]} on {self.noun}s"
         clicks = sum(len(points) for points in self.points.values())
         strokes = sum(len(scribbles) for scribbles in self.scribbles.values())
         clicked = f", {clicks} clicks" if clicks else ""
         clicked += f", {strokes} scribbles" if strokes else ""
         range_words = "" if self.is_range_given else " (proposed)"
-        return f"{what} {keys}{clicked}, slices {self.start} to {self.stop - 1}{range_words}"
+        extent = f"{self.noun}s {self.start} to {self.stop - 1}"
+        return f"{what} {keys}{clicked}, {extent}{range_words}"
 
 
 def target_of(prompt: Prompt, grid: Grid) -> Target:
@@ -229,6 +234,7 @@ def target_of(prompt: Prompt, grid: Grid) -> Target:
         tilts=tilts,
         scribbles=scribbles,
         earlier=earlier,
+        noun="frame" if grid.is_time else "slice",
     )
     return _correction(target, frozenset(drawn), grid) if earlier else target
 
@@ -303,13 +309,30 @@ def _range(
         return min(start, *marked, stop - 1), max(stop, *(index + 1 for index in marked), 0), True
     if grid.shape[0] == 1:
         return 0, 1, True
+    if grid.is_time:
+        return start, stop, True  # what a frame shows says nothing of the frames beside it
     reach = guessed_reach(keys[first], grid)
     start, stop = min(first - reach, *marked, first), max(first + reach, *marked, first) + 1
     return max(0, start), min(grid.shape[0], stop), False
 
 
+def pointed_slices(prompt: Prompt) -> tuple[int, ...]:
+    """Return every slice that a prompt points at or ranges over, in order."""
+    found = {index for box in prompt.boxes for index in range(box.slice_start, box.slice_stop)}
+    found |= {point.slice_index for point in prompt.points}
+    found |= {line.slice_index for line in prompt.lines}
+    found |= {scribble.slice_index for scribble in prompt.scribbles}
+    if prompt.mask is not None:
+        found |= set(prompt.mask.slice_indices())
+    if prompt.slice_range is not None:
+        found |= set(range(*prompt.slice_range))
+    return tuple(sorted(found))
+
+
 def guessed_reach(box: SliceBox, grid: Grid) -> int:
     """Return how many slices to each side a thing as deep as it is wide would be seen on."""
+    if not grid.slice_spacing_known:
+        return 0
     slice_mm, row_mm, column_mm = grid.spacing_mm
     half_mm = math.sqrt(box.rows * row_mm * box.columns * column_mm) / 2
     return max(0, math.floor(half_mm / slice_mm))

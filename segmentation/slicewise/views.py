@@ -76,6 +76,13 @@ class SeriesView:
         rows, columns = crop
         return self.network.embed(np.ascontiguousarray(self.image(index)[rows, columns]))
 
+    def whole(self, index: int) -> Embedding:
+        """Return what the network makes of a whole slice, kept on disk where it has UIDs."""
+        crop = (slice(0, self.shape[0]), slice(0, self.shape[1]))
+        if self.volume.source is not None:
+            self.prepare(index)  # dear to make again: what has UIDs is kept on disk too
+        return self.cache.get(self.key(index, crop), lambda: self.embedded(index, crop))
+
     def prepare(self, index: int) -> bool:
         """Look at a whole slice ahead; tell whether it was new."""
         crop = (slice(0, self.shape[0]), slice(0, self.shape[1]))

@@ -1,6 +1,6 @@
 """Volumes with known answers, and segmenters that answer without weights."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from domain.segment import AlgorithmType, Provenance, Segment
 from domain.volume import Mask, Volume
 from segmentation.answers import CheckedSession, not_taken
 from segmentation.medsam3.asking import LEAST_SCORE, Instance, Question, SliceAnswer
+from segmentation.medsam3.tracker import Key, Tracked
 from segmentation.slicewise.slices import Embedding, SliceHint
 from segmentation.slicewise.targets import box_of, ellipsoid, target_of
 
@@ -203,6 +204,40 @@ class BrightWords:
         instances.sort(key=lambda each: -each.score)
         presence = max((each.score for each in instances), default=0.1)
         return SliceAnswer(presence=presence, instances=tuple(instances))
+
+
+class BrightTracker:
+    """Stands for a tracker: what is bright and overlaps with the image before, scored by light."""
+
+    weights_sha256 = "cd" * 32
+
+    def __init__(self, threshold: float = 128.0) -> None:
+        self._threshold = threshold
+        self.seen: list[int] = []
+
+    def missing(self) -> str | None:
+        """Nothing is."""
+        return None
+
+    def track(
+        self,
+        key: Key,
+        order: Sequence[int],
+        count: int,
+        embedded: Callable[[int], Embedding],
+    ) -> Iterator[Tracked]:
+        """Yield what overlaps with the last image on which anything did."""
+        assert max(order) < count
+        before = key.inside
+        for index in order:
+            self.seen.append(index)
+            image = embedded(index).features.astype(np.float32)
+            labels, _ = ndimage.label(image > self._threshold)
+            touched = np.setdiff1d(np.unique(labels[before]), 0)
+            inside = np.isin(labels, touched)
+            logits = np.where(inside, image - self._threshold, -50.0).astype(np.float32) / 10
+            yield Tracked(index=index, logits=logits, score=0.9 if inside.any() else 0.1)
+            before = inside if inside.any() else before
 
 
 class EllipsoidSegmenter:
