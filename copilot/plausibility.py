@@ -62,7 +62,7 @@ def parts_of(segment: Segment) -> tuple[int, float]:
 
 def in_pieces(segment: Segment) -> str | None:
     """Return that no part of a mask is most of it, or None."""
-    if segment.mask.is_empty:
+    if segment.mask.is_empty or segment.mask.grid.is_time:
         return None
     count, share = parts_of(segment)
     if share >= _LARGEST_PART:

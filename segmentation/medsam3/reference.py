@@ -287,5 +287,5 @@ def _missing_package() -> str | None:
         return None
     return (
         f"segmentation.backend = 'sam3' needs {', '.join(absent)}, not installed here: "
-        f"pip install 'radcopilot[medsam3]', {_OR}"
+        f"pip install 'radcopilot[sam3]', {_OR}"
     )

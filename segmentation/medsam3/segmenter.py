@@ -43,7 +43,7 @@ PROPOSED_BY_WORDS: Final = (
     "is used"
 )
 RANDOM_WEIGHTS: Final = (
-    "made by random numbers, installed to try the way from words to masks: it means nothing"
+    "said by random numbers, installed to try the way from words to masks: it means nothing"
 )
 NO_TRACKER: Final = "this engine was made without a tracker"
 _MOST_PROPOSALS: Final = 5
@@ -357,6 +357,8 @@ class MedSam3Segmenter:
     def _marked_random(self, segment: Segment) -> Segment:
         if not self._network.is_random:
             return segment
+        if segment.absent_reason is not None:
+            return replace(segment, absent_reason=f"{segment.absent_reason}; {RANDOM_WEIGHTS}")
         return replace(segment, is_proposal=True, warnings=(RANDOM_WEIGHTS, *segment.warnings))
 
 
