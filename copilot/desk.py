@@ -1,22 +1,26 @@
 """The working desk of the server: commands on stored series, the yes, and what follows from it."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from copilot.agent.agent import When
 from copilot.analysis import Analyst
 from copilot.hints import EarlierMask, Hints
 from copilot.printing import printed_analysis
-from copilot.results import Result, Results, State, result_of
+from copilot.results import Result, Results, result_of
+from copilot.results import State as ResultState
 from copilot.understanding import understood
+from copilot.workflows.delivery import DELIVER, OBJECTS, Delivery, Outbox, State
+from copilot.workflows.durable import Durable
 from domain.errors import InputError
-from domain.ports import Archive, Clock, Grammar, Publisher, no_progress
+from domain.ports import Archive, Clock, Grammar, no_progress
 from domain.uids import SeriesUID
 
-_OBJECTS: Final = ("seg.dcm", "sr.dcm")
+_WAIT_S: Final = 20.0
+_LOOK_S: Final = 0.1
 
 
 class Desk:
@@ -32,7 +36,9 @@ class Desk:
         analyst: Analyst,
         grammar: Grammar,
         results: Results,
-        publishers: Sequence[tuple[str, Publisher]],
+        destinations: Sequence[str],
+        outbox: Outbox,
+        durable: Durable,
         clock: Clock,
         aside: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
@@ -40,7 +46,9 @@ class Desk:
         self._analyst = analyst
         self._grammar = grammar
         self._results = results
-        self._publishers = publishers
+        self._destinations = destinations
+        self._outbox = outbox
+        self._durable = durable
         self._clock = clock
         self._aside = aside
         self._busy = threading.Lock()
@@ -90,47 +98,102 @@ class Desk:
         InputError
             If there is no such result, or it has no mask.
         """
-        seg = self._results.folder(identity) / _OBJECTS[0]
+        seg = self._results.folder(identity) / OBJECTS[0]
         if not seg.is_file():
             raise InputError(f"result {identity} has no mask to correct: name one with a SEG")
         return EarlierMask(seg=seg, segment=segment)
 
     def accept(self, identity: str, actor: str) -> Result:
         """Record the radiologist's yes."""
-        return self._results.move(identity, State.ACCEPTED, frozenset({State.WAITING}), actor)
+        waiting = frozenset({ResultState.WAITING})
+        return self._results.move(identity, ResultState.ACCEPTED, waiting, actor)
 
     def reject(self, identity: str, actor: str) -> Result:
         """Record the radiologist's no; the files stay, marked rejected."""
-        waiting = frozenset({State.WAITING, State.ACCEPTED})
-        return self._results.move(identity, State.REJECTED, waiting, actor)
+        waiting = frozenset({ResultState.WAITING, ResultState.ACCEPTED})
+        return self._results.move(identity, ResultState.REJECTED, waiting, actor)
 
-    def send(self, identity: str, actor: str) -> tuple[Result, list[dict[str, Any]]]:
-        """Send an accepted result to every peer, and say what each answered.
+    @property
+    def outbox(self) -> Outbox:
+        """What goes to which destination."""
+        return self._outbox
+
+    def send(
+        self, identity: str, actor: str, wait_s: float = _WAIT_S
+    ) -> tuple[Result, tuple[Delivery, ...]]:
+        """Queue an accepted result for every destination, and say where each delivery stands.
+
+        It goes on in the background, over restarts, until each destination has it. Asked again
+        for a destination that has it, nothing is sent twice.
+
+        Parameters
+        ----------
+        wait_s
+            How long to wait for the first answer of each.
 
         Raises
         ------
         InputError
-            If it was not accepted, or no peer is configured.
-        PeerError
-            If a peer fails; the result stays accepted and can be sent again.
+            If it was not accepted, or no destination is configured.
         """
         result = self._results.get(identity)
-        if result.state is not State.ACCEPTED:
+        if result.state is not ResultState.ACCEPTED:
             raise InputError(
                 f"result {identity} is {result.state.value}: nothing leaves before it is accepted"
             )
-        if not self._publishers:
+        if not self._destinations:
             raise InputError("no destination is configured: add [[peers]] to the settings")
-        files: list[Path] = [self._results.folder(identity) / name for name in _OBJECTS]
-        answers = []
-        for name, publisher in self._publishers:
-            receipt = publisher.publish(files)
-            answers.append(
-                {
-                    "peer": name,
-                    "stored": list(receipt.stored),
-                    "committed": None if receipt.committed is None else list(receipt.committed),
-                }
+        self._results.note(identity, "result.queued", actor)
+        for destination in self._destinations:
+            self._begin(self._outbox.put(identity, destination))
+        self._wait(identity, wait_s)
+        return self._results.get(identity), self._outbox.of(identity)
+
+    def retry(self, identity: str, destination: str) -> Delivery:
+        """Begin a delivery that failed or was cancelled again.
+
+        Raises
+        ------
+        InputError
+            If it is open or done.
+        """
+        delivery = self._outbox.again(identity, destination)
+        self._begin(delivery)
+        return delivery
+
+    def cancel(self, identity: str, destination: str) -> Delivery:
+        """Stop an open delivery before its next attempt; what the destination has stays there.
+
+        Raises
+        ------
+        InputError
+            If it is not open.
+        """
+        delivery = self._outbox.stop(identity, destination)
+        self._durable.cancel(delivery.workflow_id)
+        return delivery
+
+    def resume(self) -> int:
+        """Queue every open delivery that no workflow knows; return how many are open.
+
+        A process may be killed between the row and the workflow.
+        """
+        found = [each for each in self._outbox.all() if each.is_open]
+        for delivery in found:
+            self._begin(delivery)
+        return len(found)
+
+    def _begin(self, delivery: Delivery) -> None:
+        if delivery.is_open:
+            self._durable.enqueue(
+                DELIVER, delivery.workflow_id, delivery.result_id, delivery.destination
             )
-        moved = self._results.move(identity, State.SENT, frozenset({State.ACCEPTED}), actor)
-        return moved, answers
+
+    def _wait(self, identity: str, wait_s: float) -> None:
+        """Wait until each delivery is done, or was tried once without success."""
+        until = time.monotonic() + wait_s
+        while time.monotonic() < until:
+            waiting = [each for each in self._outbox.of(identity) if each.is_open]
+            if not any(each.state is State.SENT or not each.attempts for each in waiting):
+                return
+            time.sleep(_LOOK_S)

@@ -128,6 +128,11 @@ class Results:
         with self._engine.begin() as connection:
             return tuple(_result(row) for row in connection.execute(query).mappings())
 
+    def note(self, identity: str, act: str, actor: str) -> None:
+        """Write an act on a result to the audit trail."""
+        with self._engine.begin() as connection:
+            self._audit.record_in(connection, actor=actor, act=act, subject=identity)
+
     def move(self, identity: str, wanted: State, allowed: frozenset[State], actor: str) -> Result:
         """Change the state of a result, with its audit row, and return it.
 

@@ -52,16 +52,29 @@ def application(home: House) -> FastAPI:
         analyst=home.analyst,
         grammar=home.grammar,
         results=home.results,
-        publishers=[(peer.ae_title, home.peer(peer)) for peer in home.settings.peers],
+        destinations=[peer.ae_title for peer in home.settings.peers],
+        outbox=home.outbox,
+        durable=home.durable,
         clock=SystemClock(),
         aside=home.looking_ahead.stood_aside,
     )
+
+    @contextmanager
+    def working() -> Iterator[None]:
+        home.durable.start(home.workflows())
+        try:
+            desk.resume()
+            yield
+        finally:
+            home.durable.close()
+
     return make_app(
         desk,
-        home.store.index.studies,
-        lambda: health(home),
-        lambda recording: heard(recording, home.transcriber, home.grammar),
-        software_version(),
+        studies=home.store.index.studies,
+        health=lambda: health(home),
+        transcribe=lambda recording: heard(recording, home.transcriber, home.grammar),
+        version=software_version(),
+        working=working,
     )
 
 

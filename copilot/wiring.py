@@ -23,6 +23,8 @@ from copilot.models.install import BuildStep, ModelInstaller
 from copilot.results import Results
 from copilot.settings import PeerSettings, Settings
 from copilot.system import RandomUids, SystemClock
+from copilot.workflows.delivery import DELIVER, QUEUE, Courier, Outbox
+from copilot.workflows.durable import Durable, Workflow, pause, step, work_database
 from dicom_node.commitment import CommitmentDesk
 from dicom_node.index import Index
 from dicom_node.scp import DicomNode, NodeAddress
@@ -197,6 +199,34 @@ class House:
         """What was made of commands."""
         engine = create_engine(self.settings.storage.database_url)
         return Results(engine, self.audit, self.settings.storage.root / "results")
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """What goes to which destination."""
+        self._make_root()
+        return Outbox(create_engine(self.settings.storage.database_url), SystemClock())
+
+    @cached_property
+    def durable(self) -> Durable:
+        """Work that outlives the process, not yet started."""
+        self._make_root()
+        storage = self.settings.storage
+        return Durable(work_database(storage.database_url, str(storage.root)))
+
+    def workflows(self) -> tuple[Workflow, ...]:
+        """Return what this process can go on with."""
+        courier = Courier(
+            outbox=self.outbox,
+            results=self.results,
+            publishers={peer.ae_title: self.peer(peer) for peer in self.settings.peers},
+            audit=self.audit,
+        )
+
+        def deliver(result_id: str, destination: str) -> str:
+            return courier.deliver(result_id, destination, step, pause)
+
+        at_once = max(1, len(self.settings.peers))
+        return (Workflow(name=DELIVER, run=deliver, queue=QUEUE, at_once=at_once),)
 
     @cached_property
     def store(self) -> Store:

@@ -14,13 +14,14 @@ from pynetdicom.association import Association
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # names made at run time
     StorageCommitmentPushModel,
     StorageCommitmentPushModelInstance,
+    StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelMove,
     Verification,
 )
 
 from dicom_node.commitment import CommitmentDesk, request_information
 from dicom_node.files import headers
-from domain.errors import InputError, PeerRefusedError, PeerUnreachableError
+from domain.errors import InputError, NotOfferedError, PeerRefusedError, PeerUnreachableError
 from domain.ports import PublishReceipt
 from domain.uids import InstanceUID, SopClassUID, StudyUID
 
@@ -112,6 +113,61 @@ class DicomPeer:
         ]
         return PublishReceipt(stored=stored, committed=self.commit(references))
 
+    def confirm(self, files: Sequence[Path]) -> tuple[InstanceUID, ...] | None:
+        """Return what the peer keeps: by storage commitment where it offers that, else by C-FIND.
+
+        None where it offers neither.
+
+        Raises
+        ------
+        PeerUnreachableError, PeerRefusedError
+            If it lacks one of the files, naming it.
+        """
+        found = headers(files)
+        if self._peer.storage_commitment and self._commitments is not None:
+            return self.commit(
+                [
+                    (SopClassUID(str(each.SOPClassUID)), InstanceUID(str(each.SOPInstanceUID)))
+                    for each in found
+                ]
+            )
+        kept: list[InstanceUID] = []
+        for header in found:
+            has_it = self.has(header)
+            if has_it is None:
+                return None
+            if not has_it:
+                raise PeerRefusedError(
+                    f"{self._peer.name} answered success and does not find {header.SOPInstanceUID} "
+                    "now: look into its queue of failed imports"
+                )
+            kept.append(InstanceUID(str(header.SOPInstanceUID)))
+        return tuple(kept)
+
+    def has(self, header: Dataset) -> bool | None:
+        """Tell whether the peer finds an instance (C-FIND); None where it offers no query.
+
+        Raises
+        ------
+        PeerUnreachableError, PeerRefusedError
+        """
+        query = Dataset()
+        query.QueryRetrieveLevel = "IMAGE"
+        for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+            setattr(query, name, header[name].value)
+        model = StudyRootQueryRetrieveInformationModelFind
+        try:
+            with self._associated([(str(model), ())]) as association:
+                uids = []
+                for status, found in association.send_c_find(query, model):
+                    if status.get("Status") not in _PENDING:
+                        self._check("C-FIND", status)
+                    elif found is not None:
+                        uids.append(str(found.get("SOPInstanceUID", "")))
+        except NotOfferedError:
+            return None
+        return str(header.SOPInstanceUID) in uids
+
     def commit(
         self, references: Sequence[tuple[SopClassUID, InstanceUID]]
     ) -> tuple[InstanceUID, ...]:
@@ -189,7 +245,7 @@ class DicomPeer:
                     f"{self._peer.name} does not answer: check host, port and firewall"
                 )
             refused = UID(str(association.rejected_contexts[0].abstract_syntax)).name
-            raise PeerRefusedError(f"{self._peer.name} does not accept {refused}")
+            raise NotOfferedError(f"{self._peer.name} does not accept {refused}")
         try:
             yield association
         finally:

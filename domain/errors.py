@@ -21,6 +21,7 @@
     ├── PeerError                 another system did not do its part
     │   ├── PeerUnreachableError
     │   └── PeerRefusedError
+    │       └── NotOfferedError
     ├── StorageError              disk full, index not writable, port busy
     └── Cancelled                 the user stopped it; nothing went wrong
 
@@ -102,6 +103,10 @@ class PeerUnreachableError(PeerError):
 
 class PeerRefusedError(PeerError):
     """The peer answered, and said no: its own words are in the message."""
+
+
+class NotOfferedError(PeerRefusedError):
+    """The peer does not offer this kind of object or question at all."""
 
 
 class StorageError(RadcopilotError):

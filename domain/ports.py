@@ -234,6 +234,26 @@ class PublishReceipt:
 class Publisher(Protocol):
     """Sends our objects to the PACS, after the yes."""
 
+    def store(self, files: Sequence[Path]) -> tuple[InstanceUID, ...]:
+        """Store files at the peer; those it has already are the same after it.
+
+        Raises
+        ------
+        PeerUnreachableError, PeerRefusedError
+            Nothing is forgotten: the files stay where they are.
+        """
+        ...
+
+    def confirm(self, files: Sequence[Path]) -> tuple[InstanceUID, ...] | None:
+        """Return what the peer confirms to keep, all of the files; None where it offers no way.
+
+        Raises
+        ------
+        PeerUnreachableError, PeerRefusedError
+            If it lacks one of them, naming it.
+        """
+        ...
+
     def publish(self, files: Sequence[Path]) -> PublishReceipt:
         """Store files at the peer and ask it to commit to them.
 

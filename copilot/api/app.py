@@ -4,12 +4,14 @@ Handlers are plain functions: FastAPI runs them in threads, since everything bel
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request, UploadFile
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, JSONResponse
 
 from copilot.api.bodies import CommandBody
@@ -38,17 +40,36 @@ _FILES: Final = {
 Health = Callable[[], dict[str, Any]]
 Studies = Callable[[], tuple[StudySummary, ...]]
 Transcribe = Callable[[Path], dict[str, Any]]
+Working = Callable[[], AbstractContextManager[None]]
 
 
 def make_app(
-    desk: Desk, studies: Studies, health: Health, transcribe: Transcribe, version: str
+    desk: Desk,
+    *,
+    studies: Studies,
+    health: Health,
+    transcribe: Transcribe,
+    version: str,
+    working: Working = nullcontext,
 ) -> FastAPI:
-    """Return the application; its OpenAPI page is at ``/docs``."""
-    app = FastAPI(title="radcopilot", version=version, redoc_url=None)
+    """Return the application; its OpenAPI page is at ``/docs``.
+
+    ``working`` is entered while the application serves.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        with ExitStack() as stack:
+            await run_in_threadpool(stack.enter_context, working())
+            yield
+            await run_in_threadpool(stack.close)
+
+    app = FastAPI(title="radcopilot", version=version, redoc_url=None, lifespan=lifespan)
     app.exception_handler(RadcopilotError)(_answer_error)
     app.include_router(_station(studies, health, transcribe))
     app.include_router(_commands(desk))
     app.include_router(_decisions(desk))
+    app.include_router(_deliveries(desk))
     return app
 
 
@@ -127,9 +148,35 @@ def _decisions(desk: Desk) -> APIRouter:
 
     @router.post("/send")
     def post_send(identity: str) -> dict[str, Any]:
-        """Send an accepted result to the configured peers."""
-        result, answers = desk.send(identity, ACTOR)
-        return {**result.printed(), "peers": answers}
+        """Queue an accepted result for every destination; it goes on until each has it."""
+        result, deliveries = desk.send(identity, ACTOR)
+        return {**result.printed(), "peers": [each.printed() for each in deliveries]}
+
+    return router
+
+
+def _deliveries(desk: Desk) -> APIRouter:
+    router = APIRouter(prefix="/api/deliveries", tags=["deliveries"])
+
+    @router.get("")
+    def get_deliveries() -> list[dict[str, Any]]:
+        """List what goes where, the latest change first."""
+        return [each.printed() for each in desk.outbox.all()[:_MOST_LISTED]]
+
+    @router.get("/{identity}")
+    def get_of(identity: str) -> list[dict[str, Any]]:
+        """Return the deliveries of one result."""
+        return [each.printed() for each in desk.outbox.of(identity)]
+
+    @router.post("/{identity}/{destination}/retry")
+    def post_retry(identity: str, destination: str) -> dict[str, Any]:
+        """Begin a delivery that failed or was cancelled again."""
+        return desk.retry(identity, destination).printed()
+
+    @router.post("/{identity}/{destination}/cancel")
+    def post_cancel(identity: str, destination: str) -> dict[str, Any]:
+        """Stop a delivery before its next attempt."""
+        return desk.cancel(identity, destination).printed()
 
     return router
 

@@ -1,5 +1,6 @@
 """The web API over a real store, and a real archive behind the yes."""
 
+import time
 from collections.abc import Iterator
 
 import pydicom
@@ -108,19 +109,54 @@ def test_an_accepted_result_reaches_the_archive_once(client, home, stored):
         client.post(f"/api/commands/{result['id']}/accept")
         sent = client.post(f"/api/commands/{result['id']}/send").json()
         assert sent["state"] == "sent"
-        assert len(sent["peers"][0]["stored"]) == 2
+        assert sent["peers"][0]["state"] == "committed"
+        assert sent["peers"][0]["says"] == "2 objects confirmed"
         assert client.post(f"/api/commands/{result['id']}/send").status_code == 422
 
 
-def test_an_archive_that_is_off_leaves_the_result_accepted(client, home, stored):
+def test_what_an_archive_that_is_off_should_have_reaches_it_when_it_is_on_again(
+    client, home, stored
+):
     if home.archive is None:
         missing("Orthanc is not installed")
     result = client.post("/api/commands", json=stored).json()
     client.post(f"/api/commands/{result['id']}/accept")
-    failed = client.post(f"/api/commands/{result['id']}/send")
-    assert failed.status_code == 502
-    assert "does not answer" in failed.json()["detail"]
-    assert client.get(f"/api/commands/{result['id']}").json()["state"] == "accepted"
+    waiting = client.post(f"/api/commands/{result['id']}/send").json()
+    assert waiting["state"] == "accepted"
+    assert waiting["peers"][0]["state"] == "queued"
+    assert "does not answer" in waiting["peers"][0]["says"]
+    with home.archive:
+        assert until(lambda: delivery(client, result)["state"] == "committed")
+    assert client.get(f"/api/commands/{result['id']}").json()["state"] == "sent"
+
+
+def test_a_delivery_is_cancelled_and_begun_again(client, home, stored):
+    if home.archive is None:
+        missing("Orthanc is not installed")
+    result = client.post("/api/commands", json=stored).json()
+    client.post(f"/api/commands/{result['id']}/accept")
+    client.post(f"/api/commands/{result['id']}/send")
+    path = f"/api/deliveries/{result['id']}/ORTHANC"
+    assert client.post(f"{path}/retry").status_code == 422
+    assert client.post(f"{path}/cancel").json()["state"] == "cancelled"
+    assert client.post(f"{path}/cancel").status_code == 422
+    with home.archive:
+        assert client.post(f"{path}/retry").json()["state"] == "queued"
+        assert until(lambda: delivery(client, result)["state"] == "committed")
+
+
+def delivery(client, result):
+    (found,) = client.get(f"/api/deliveries/{result['id']}").json()
+    return found
+
+
+def until(is_so, timeout_s=60.0):
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        if is_so():
+            return True
+        time.sleep(0.2)
+    return False
 
 
 @pytest.mark.parametrize(

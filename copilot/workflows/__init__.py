@@ -1,0 +1,1 @@
+"""Work that is finished whatever is switched off in between."""

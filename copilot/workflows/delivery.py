@@ -1,0 +1,364 @@
+"""From an accepted result to a destination that has confirmed it: the outbox.
+
+A result's files are written once, with their UIDs, before anybody says yes. Whatever is sent again
+after a crash is the same instance, so that a destination never holds two for one mask.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import (
+    Column,
+    Engine,
+    Integer,
+    MetaData,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+from copilot.audit import SqlAuditLog
+from copilot.results import Results
+from copilot.results import State as ResultState
+from domain.errors import InputError, PeerRefusedError, PeerUnreachableError, RadcopilotError
+from domain.ports import Clock, Publisher
+
+log: Final = logging.getLogger(__name__)
+
+DELIVER: Final = "deliver-1"
+QUEUE: Final = "deliveries"
+OBJECTS: Final = ("seg.dcm", "sr.dcm")
+ACTOR: Final = "radcopilot"
+_FIRST_PAUSE_S: Final = 2.0
+_LONGEST_PAUSE_S: Final = 900.0
+_MOST_REFUSALS: Final = 3  # a PACS that is starting says no as well
+_MOST_ATTEMPTS: Final = 100  # some 24 hours
+_MOST_WORDS: Final = 500
+
+metadata: Final = MetaData()
+table: Final = Table(
+    "deliveries",
+    metadata,
+    Column("result_id", String(32), primary_key=True),
+    Column("destination", String(64), primary_key=True),
+    Column("state", String(16), nullable=False, index=True),
+    Column("round", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("says", Text, nullable=False),
+    Column("at", String(40), nullable=False),
+)
+
+
+class State(StrEnum):
+    """Where a delivery stands."""
+
+    QUEUED = "queued"
+    SENT = "sent"  # the destination took it, and has not confirmed it yet
+    COMMITTED = "committed"  # it promised to keep it, or was asked and has it
+    UNCONFIRMED = "unconfirmed"  # it took it, and offers no way to confirm
+    FAILED = "failed"  # a dead letter: its words are kept, and it can be tried again
+    CANCELLED = "cancelled"
+
+
+_OPEN: Final = frozenset({State.QUEUED, State.SENT})
+_DONE: Final = frozenset({State.COMMITTED, State.UNCONFIRMED})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """One result for one destination.
+
+    Attributes
+    ----------
+    round
+        How often it was begun: a new round after a failure has a new workflow.
+    attempts
+        Within this round.
+    says
+        The last words of the destination, or of what is between.
+    """
+
+    result_id: str
+    destination: str
+    state: State
+    round: int
+    attempts: int
+    says: str
+    at: str
+
+    @property
+    def workflow_id(self) -> str:
+        """Deterministic, so that nothing runs twice."""
+        return f"{DELIVER}-{self.result_id}-{self.destination}-{self.round}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still being worked on."""
+        return self.state in _OPEN
+
+    def printed(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "result": self.result_id,
+            "peer": self.destination,
+            "state": self.state.value,
+            "attempts": self.attempts,
+            "says": self.says,
+            "at": self.at,
+        }
+
+
+class Outbox:
+    """The table of deliveries."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        metadata.create_all(engine)
+
+    def put(self, result_id: str, destination: str) -> Delivery:
+        """Queue a delivery, once for a result and a destination; one that failed begins again."""
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(
+                    insert(table).values(
+                        result_id=result_id,
+                        destination=destination,
+                        state=State.QUEUED.value,
+                        round=1,
+                        attempts=0,
+                        says="",
+                        at=self._clock.now().isoformat(),
+                    )
+                )
+        except IntegrityError:
+            if self.get(result_id, destination).state in (State.FAILED, State.CANCELLED):
+                self.again(result_id, destination)
+        return self.get(result_id, destination)
+
+    def again(self, result_id: str, destination: str) -> Delivery:
+        """Begin a new round of a delivery that failed or was cancelled.
+
+        Raises
+        ------
+        InputError
+            If it is still open, or done.
+        """
+        with self._engine.begin() as connection:
+            changed = connection.execute(
+                update(table)
+                .where(table.c.result_id == result_id, table.c.destination == destination)
+                .where(table.c.state.in_([State.FAILED.value, State.CANCELLED.value]))
+                .values(state=State.QUEUED.value, round=table.c.round + 1, attempts=0, says="")
+            )
+        found = self.get(result_id, destination)
+        if not changed.rowcount:
+            raise InputError(
+                f"the delivery of {result_id} to {destination} is {found.state.value}: only one "
+                "that failed or was cancelled begins again"
+            )
+        return found
+
+    def stop(self, result_id: str, destination: str) -> Delivery:
+        """Mark an open delivery as cancelled.
+
+        Raises
+        ------
+        InputError
+            If it is not open.
+        """
+        with self._engine.begin() as connection:
+            changed = connection.execute(
+                update(table)
+                .where(table.c.result_id == result_id, table.c.destination == destination)
+                .where(table.c.state.in_([state.value for state in _OPEN]))
+                .values(state=State.CANCELLED.value)
+            )
+        found = self.get(result_id, destination)
+        if not changed.rowcount:
+            raise InputError(
+                f"the delivery of {result_id} to {destination} is {found.state.value}: only an "
+                "open one can be cancelled"
+            )
+        return found
+
+    def note(
+        self, delivery: tuple[str, str], state: State, says: str, *, attempts: int | None = None
+    ) -> None:
+        """Write down where an open delivery stands; one that was cancelled stays so."""
+        result_id, destination = delivery
+        values: dict[str, Any] = {
+            "state": state.value,
+            "says": says[:_MOST_WORDS],
+            "at": self._clock.now().isoformat(),
+        }
+        if attempts is not None:
+            values["attempts"] = attempts
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(table)
+                .where(table.c.result_id == result_id, table.c.destination == destination)
+                .where(table.c.state != State.CANCELLED.value)
+                .values(**values)
+            )
+
+    def get(self, result_id: str, destination: str) -> Delivery:
+        """Return a delivery.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        found = [each for each in self.of(result_id) if each.destination == destination]
+        if not found:
+            raise InputError(f"nothing of result {result_id!r} goes to {destination!r}")
+        return found[0]
+
+    def of(self, result_id: str) -> tuple[Delivery, ...]:
+        """Return the deliveries of a result, by destination."""
+        query = select(table).where(table.c.result_id == result_id).order_by(table.c.destination)
+        with self._engine.begin() as connection:
+            return tuple(_delivery(row) for row in connection.execute(query).mappings())
+
+    def all(self, states: Sequence[State] = ()) -> tuple[Delivery, ...]:
+        """Return deliveries, the latest change first; of some states, or of all."""
+        query = select(table).order_by(table.c.at.desc())
+        if states:
+            query = query.where(table.c.state.in_([state.value for state in states]))
+        with self._engine.begin() as connection:
+            return tuple(_delivery(row) for row in connection.execute(query).mappings())
+
+
+class Courier:
+    """What the workflow of a delivery does at the destination, each step safe to do twice."""
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        results: Results,
+        publishers: Mapping[str, Publisher],
+        audit: SqlAuditLog,
+    ) -> None:
+        self._outbox = outbox
+        self._results = results
+        self._publishers = publishers
+        self._audit = audit
+
+    def deliver(
+        self,
+        result_id: str,
+        destination: str,
+        step: Callable[[Callable[[], Any], str], Any],
+        pause: Callable[[float], None],
+    ) -> str:
+        """Send and confirm, with pauses that grow, until it is done or given up; the workflow."""
+        for name, act in (("send", self._send), ("confirm", self._confirm)):
+            state = self._insisted((result_id, destination), name, act, step, pause)
+            if state is State.FAILED:
+                return state.value
+        step(lambda: self._finish(result_id), "finish")
+        return state.value
+
+    def _insisted(
+        self,
+        delivery: tuple[str, str],
+        name: str,
+        act: Callable[[tuple[str, str], int], str],
+        step: Callable[[Callable[[], Any], str], Any],
+        pause: Callable[[float], None],
+    ) -> State:
+        refusals = 0
+        for attempt in range(1, _MOST_ATTEMPTS + 1):
+            outcome = step(partial(act, delivery, attempt), f"{name} {attempt}")
+            if outcome in {each.value for each in State}:
+                return State(outcome)
+            refusals += outcome == _REFUSED
+            if refusals >= _MOST_REFUSALS:
+                break
+            pause(min(_FIRST_PAUSE_S * 2 ** (attempt - 1), _LONGEST_PAUSE_S))
+        step(lambda: self._give_up(delivery), f"{name} given up")
+        return State.FAILED
+
+    def _send(self, delivery: tuple[str, str], attempt: int) -> str:
+        return self._tried(delivery, attempt, self._sent)
+
+    def _sent(self, peer: Publisher, files: Sequence[Path]) -> tuple[State, str]:
+        stored = peer.store(files)
+        return State.SENT, f"{len(stored)} objects stored"
+
+    def _confirm(self, delivery: tuple[str, str], attempt: int) -> str:
+        return self._tried(delivery, attempt, self._confirmed)
+
+    def _confirmed(self, peer: Publisher, files: Sequence[Path]) -> tuple[State, str]:
+        confirmed = peer.confirm(files)
+        if confirmed is None:
+            return State.UNCONFIRMED, "stored; it offers neither storage commitment nor a query"
+        return State.COMMITTED, f"{len(confirmed)} objects confirmed"
+
+    def _tried(
+        self,
+        delivery: tuple[str, str],
+        attempt: int,
+        act: Callable[[Publisher, Sequence[Path]], tuple[State, str]],
+    ) -> str:
+        """Return the state that was reached, or the kind of failure."""
+        result_id, destination = delivery
+        before = self._outbox.get(result_id, destination).state
+        if before is State.CANCELLED:
+            return State.FAILED.value
+        files = [self._results.folder(result_id) / name for name in OBJECTS]
+        try:
+            if destination not in self._publishers:
+                raise PeerRefusedError(
+                    f"no destination is called {destination!r} any more: add it to [[peers]]"
+                )
+            state, says = act(self._publishers[destination], files)
+        except RadcopilotError as error:
+            self._outbox.note(delivery, before, str(error), attempts=attempt)
+            log.warning("delivery.failed result=%s destination=%s", result_id, destination)
+            return _UNREACHABLE if isinstance(error, PeerUnreachableError) else _REFUSED
+        self._outbox.note(delivery, state, says, attempts=attempt)
+        return state.value
+
+    def _give_up(self, delivery: tuple[str, str]) -> None:
+        result_id, destination = delivery
+        says = self._outbox.get(result_id, destination).says
+        self._outbox.note(delivery, State.FAILED, says)
+        self._audit.record(actor=ACTOR, act="delivery.failed", subject=f"{result_id} {destination}")
+
+    def _finish(self, result_id: str) -> None:
+        """Mark a result as sent once every destination has it."""
+        if any(each.state not in _DONE for each in self._outbox.of(result_id)):
+            return
+        if self._results.get(result_id).state is ResultState.ACCEPTED:
+            self._results.move(
+                result_id, ResultState.SENT, frozenset({ResultState.ACCEPTED}), ACTOR
+            )
+
+
+_UNREACHABLE: Final = "unreachable"
+_REFUSED: Final = "refused"
+
+
+def _delivery(row: RowMapping) -> Delivery:
+    return Delivery(
+        result_id=row["result_id"],
+        destination=row["destination"],
+        state=State(row["state"]),
+        round=row["round"],
+        attempts=row["attempts"],
+        says=row["says"],
+        at=row["at"],
+    )
