@@ -102,7 +102,7 @@ class SlicewiseSegmenter:
         They are seen whole and in the windows that no concept asks for: a CT in soft tissue, and
         where lung is seen in the lung window too.
         """
-        if volume.source is None:
+        if volume.source is None or volume.grid.is_time:  # of a cine one frame is asked for
             return 0
         count = volume.grid.shape[0]
         seen = 0
