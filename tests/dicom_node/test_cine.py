@@ -5,6 +5,10 @@ import pydicom
 import pydicom.examples
 import pytest
 from pydicom.datadict import tag_for_keyword
+from pydicom.uid import (
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    XRayAngiographicImageStorage,
+)
 
 from dicom_node.files import write_dataset
 from dicom_node.seg_reader import read_segmentation
@@ -12,8 +16,11 @@ from dicom_node.seg_writer import SegWriter
 from dicom_node.ultrasound import CONTRADICTED, NO_SCALE, RESIZED, SEVERAL_SCALES
 from dicom_node.volumes import load_series
 from domain.errors import GeometryError
+from domain.ports import no_progress
 from domain.volume import Mask
+from segmentation.slicewise.segmenter import SlicewiseSegmenter
 from tests.cines import FRAME_TIME_MS, FRAMES, SPACING_MM, beating, cine, loaded, region
+from tests.contracts.segmenters import BrightNetwork, small_table
 from tests.phantoms import UIDS, segment
 
 
@@ -125,6 +132,38 @@ def test_a_real_cine_made_smaller_after_its_scale_was_written_has_none():
     assert volume.frame_times_ms[-1] == pytest.approx(29 * 33.333)
     assert not volume.grid.in_plane_calibrated
     assert RESIZED in volume.notes
+
+
+def test_an_angiogram_is_a_cine_whose_spacing_is_that_of_the_detector(tmp_path):
+    volume = loaded(
+        tmp_path,
+        regions=(),
+        SOPClassUID=XRayAngiographicImageStorage,
+        Modality="XA",
+        ImagerPixelSpacing=["0.3", "0.3"],
+        PixelSpacing=["0.3", "0.3"],
+    )
+    assert volume.grid.is_time
+    assert not volume.grid.in_plane_calibrated
+    assert any("of the detector" in note for note in volume.notes)
+
+
+def test_a_secondary_capture_with_frame_times_is_a_cine(tmp_path):
+    volume = loaded(
+        tmp_path,
+        regions=(),
+        SOPClassUID=MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+        Modality="OT",
+    )
+    assert volume.grid.is_time
+    assert volume.frame_times_ms[1] == FRAME_TIME_MS
+
+
+def test_a_cine_is_not_looked_at_ahead(tmp_path):
+    network = BrightNetwork()
+    engine = SlicewiseSegmenter(network, small_table())
+    assert engine.look_ahead(loaded(tmp_path), no_progress) == 0
+    assert network.encoder_runs == 0
 
 
 def test_time_does_not_become_an_axis_of_space(tmp_path):
