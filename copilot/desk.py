@@ -13,7 +13,7 @@ from copilot.printing import printed_analysis
 from copilot.results import Result, Results, result_of
 from copilot.results import State as ResultState
 from copilot.understanding import understood
-from copilot.workflows.delivery import DELIVER, OBJECTS, Delivery, Outbox, State
+from copilot.workflows.delivery import DELIVER, OBJECTS, Delivery, Outbox
 from copilot.workflows.durable import Durable
 from domain.errors import InputError
 from domain.ports import Archive, Clock, Grammar, no_progress
@@ -194,6 +194,6 @@ class Desk:
         until = time.monotonic() + wait_s
         while time.monotonic() < until:
             waiting = [each for each in self._outbox.of(identity) if each.is_open]
-            if not any(each.state is State.SENT or not each.attempts for each in waiting):
+            if all(each.attempts for each in waiting):
                 return
             time.sleep(_LOOK_S)

@@ -23,8 +23,8 @@ from copilot.models.install import BuildStep, ModelInstaller
 from copilot.results import Results
 from copilot.settings import PeerSettings, Settings
 from copilot.system import RandomUids, SystemClock
-from copilot.workflows.delivery import DELIVER, QUEUE, Courier, Outbox
-from copilot.workflows.durable import Durable, Workflow, pause, step, work_database
+from copilot.workflows.delivery import DELIVER, QUEUE, Courier, Delivery, Outbox
+from copilot.workflows.durable import Durable, Workflow, step, work_database
 from dicom_node.commitment import CommitmentDesk
 from dicom_node.index import Index
 from dicom_node.scp import DicomNode, NodeAddress
@@ -222,8 +222,17 @@ class House:
             audit=self.audit,
         )
 
+        def later(delivery: Delivery, pause_s: float) -> None:
+            self.durable.enqueue(
+                DELIVER,
+                delivery.workflow_id,
+                delivery.result_id,
+                delivery.destination,
+                delay_s=pause_s,
+            )
+
         def deliver(result_id: str, destination: str) -> str:
-            return courier.deliver(result_id, destination, step, pause)
+            return courier.deliver(result_id, destination, step, later)
 
         at_once = max(1, len(self.settings.peers))
         return (Workflow(name=DELIVER, run=deliver, queue=QUEUE, at_once=at_once),)

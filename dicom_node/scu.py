@@ -145,7 +145,7 @@ class DicomPeer:
         return tuple(kept)
 
     def has(self, header: Dataset) -> bool | None:
-        """Tell whether the peer finds an instance (C-FIND); None where it offers no query.
+        """Tell whether the peer finds an instance (C-FIND); None where it answers no query of ours.
 
         Raises
         ------
@@ -158,15 +158,13 @@ class DicomPeer:
         model = StudyRootQueryRetrieveInformationModelFind
         try:
             with self._associated([(str(model), ())]) as association:
-                uids = []
-                for status, found in association.send_c_find(query, model):
-                    if status.get("Status") not in _PENDING:
-                        self._check("C-FIND", status)
-                    elif found is not None:
-                        uids.append(str(found.get("SOPInstanceUID", "")))
+                answers = list(association.send_c_find(query, model))
         except NotOfferedError:
             return None
-        return str(header.SOPInstanceUID) in uids
+        if answers[-1][0].get("Status") != _SUCCESS:  # it does not answer us, which says nothing
+            return None
+        found = [each for _, each in answers if each is not None]
+        return any(str(each.get("SOPInstanceUID")) == header.SOPInstanceUID for each in found)
 
     def commit(
         self, references: Sequence[tuple[SopClassUID, InstanceUID]]

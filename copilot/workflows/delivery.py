@@ -54,6 +54,7 @@ table: Final = Table(
     Column("state", String(16), nullable=False, index=True),
     Column("round", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
+    Column("refusals", Integer, nullable=False),
     Column("says", Text, nullable=False),
     Column("at", String(40), nullable=False),
 )
@@ -71,6 +72,8 @@ class State(StrEnum):
 
 
 _OPEN: Final = frozenset({State.QUEUED, State.SENT})
+_AGAIN: Final = "again"
+_REACHED: Final = frozenset({State.SENT.value, State.COMMITTED.value, State.UNCONFIRMED.value})
 _DONE: Final = frozenset({State.COMMITTED, State.UNCONFIRMED})
 
 
@@ -82,8 +85,8 @@ class Delivery:
     ----------
     round
         How often it was begun: a new round after a failure has a new workflow.
-    attempts
-        Within this round.
+    attempts, refusals
+        Failed tries within this round, and those of them in which the destination said no.
     says
         The last words of the destination, or of what is between.
     """
@@ -93,13 +96,15 @@ class Delivery:
     state: State
     round: int
     attempts: int
+    refusals: int
     says: str
     at: str
 
     @property
     def workflow_id(self) -> str:
-        """Deterministic, so that nothing runs twice."""
-        return f"{DELIVER}-{self.result_id}-{self.destination}-{self.round}"
+        """That of its next try: deterministic, so that nothing runs twice."""
+        place = f"{self.result_id}-{self.destination}-{self.round}-{self.attempts + 1}"
+        return f"{DELIVER}-{place}"
 
     @property
     def is_open(self) -> bool:
@@ -137,6 +142,7 @@ class Outbox:
                         state=State.QUEUED.value,
                         round=1,
                         attempts=0,
+                        refusals=0,
                         says="",
                         at=self._clock.now().isoformat(),
                     )
@@ -159,7 +165,13 @@ class Outbox:
                 update(table)
                 .where(table.c.result_id == result_id, table.c.destination == destination)
                 .where(table.c.state.in_([State.FAILED.value, State.CANCELLED.value]))
-                .values(state=State.QUEUED.value, round=table.c.round + 1, attempts=0, says="")
+                .values(
+                    state=State.QUEUED.value,
+                    round=table.c.round + 1,
+                    attempts=0,
+                    refusals=0,
+                    says="",
+                )
             )
         found = self.get(result_id, destination)
         if not changed.rowcount:
@@ -193,7 +205,11 @@ class Outbox:
         return found
 
     def note(
-        self, delivery: tuple[str, str], state: State, says: str, *, attempts: int | None = None
+        self,
+        delivery: tuple[str, str],
+        state: State,
+        says: str,
+        **counts: int,
     ) -> None:
         """Write down where an open delivery stands; one that was cancelled stays so."""
         result_id, destination = delivery
@@ -201,9 +217,8 @@ class Outbox:
             "state": state.value,
             "says": says[:_MOST_WORDS],
             "at": self._clock.now().isoformat(),
+            **counts,
         }
-        if attempts is not None:
-            values["attempts"] = attempts
         with self._engine.begin() as connection:
             connection.execute(
                 update(table)
@@ -261,63 +276,59 @@ class Courier:
         result_id: str,
         destination: str,
         step: Callable[[Callable[[], Any], str], Any],
-        pause: Callable[[float], None],
+        later: Callable[[Delivery, float], None],
     ) -> str:
-        """Send and confirm, with pauses that grow, until it is done or given up; the workflow."""
+        """Try once to send and confirm; what fails is tried again later, or given up: the workflow.
+
+        Parameters
+        ----------
+        step
+            Does something once and remembers what it returned.
+        later
+            Queues the next try of a delivery after seconds.
+        """
+        delivery = (result_id, destination)
+        outcome = State.FAILED.value
         for name, act in (("send", self._send), ("confirm", self._confirm)):
-            state = self._insisted((result_id, destination), name, act, step, pause)
-            if state is State.FAILED:
-                return state.value
-        step(lambda: self._finish(result_id), "finish")
-        return state.value
-
-    def _insisted(
-        self,
-        delivery: tuple[str, str],
-        name: str,
-        act: Callable[[tuple[str, str], int], str],
-        step: Callable[[Callable[[], Any], str], Any],
-        pause: Callable[[float], None],
-    ) -> State:
-        refusals = 0
-        for attempt in range(1, _MOST_ATTEMPTS + 1):
-            outcome = step(partial(act, delivery, attempt), f"{name} {attempt}")
-            if outcome in {each.value for each in State}:
-                return State(outcome)
-            refusals += outcome == _REFUSED
-            if refusals >= _MOST_REFUSALS:
+            outcome = step(partial(act, delivery), name)
+            if outcome not in _REACHED:
                 break
-            pause(min(_FIRST_PAUSE_S * 2 ** (attempt - 1), _LONGEST_PAUSE_S))
-        step(lambda: self._give_up(delivery), f"{name} given up")
-        return State.FAILED
+        if outcome in _REACHED:
+            step(partial(self._finish, result_id), "finish")
+        elif outcome == _AGAIN:
+            pause_s = step(partial(self._pause_s, delivery), "when")
+            later(self._outbox.get(result_id, destination), pause_s)
+        return str(outcome)
 
-    def _send(self, delivery: tuple[str, str], attempt: int) -> str:
-        return self._tried(delivery, attempt, self._sent)
+    def _send(self, delivery: tuple[str, str]) -> str:
+        return self._tried(delivery, self._sent)
 
     def _sent(self, peer: Publisher, files: Sequence[Path]) -> tuple[State, str]:
         stored = peer.store(files)
         return State.SENT, f"{len(stored)} objects stored"
 
-    def _confirm(self, delivery: tuple[str, str], attempt: int) -> str:
-        return self._tried(delivery, attempt, self._confirmed)
+    def _confirm(self, delivery: tuple[str, str]) -> str:
+        return self._tried(delivery, self._confirmed)
 
     def _confirmed(self, peer: Publisher, files: Sequence[Path]) -> tuple[State, str]:
         confirmed = peer.confirm(files)
         if confirmed is None:
-            return State.UNCONFIRMED, "stored; it offers neither storage commitment nor a query"
+            return (
+                State.UNCONFIRMED,
+                "stored; it offers no storage commitment and answers no query of ours",
+            )
         return State.COMMITTED, f"{len(confirmed)} objects confirmed"
 
     def _tried(
         self,
         delivery: tuple[str, str],
-        attempt: int,
         act: Callable[[Publisher, Sequence[Path]], tuple[State, str]],
     ) -> str:
-        """Return the state that was reached, or the kind of failure."""
+        """Return the state that was reached, that it is to be tried again, or that it is over."""
         result_id, destination = delivery
-        before = self._outbox.get(result_id, destination).state
-        if before is State.CANCELLED:
-            return State.FAILED.value
+        before = self._outbox.get(result_id, destination)
+        if before.state is State.CANCELLED:
+            return State.CANCELLED.value
         files = [self._results.folder(result_id) / name for name in OBJECTS]
         try:
             if destination not in self._publishers:
@@ -326,17 +337,28 @@ class Courier:
                 )
             state, says = act(self._publishers[destination], files)
         except RadcopilotError as error:
-            self._outbox.note(delivery, before, str(error), attempts=attempt)
             log.warning("delivery.failed result=%s destination=%s", result_id, destination)
-            return _UNREACHABLE if isinstance(error, PeerUnreachableError) else _REFUSED
-        self._outbox.note(delivery, state, says, attempts=attempt)
+            return self._failed(before, error)
+        self._outbox.note(delivery, state, says)
         return state.value
 
-    def _give_up(self, delivery: tuple[str, str]) -> None:
-        result_id, destination = delivery
-        says = self._outbox.get(result_id, destination).says
-        self._outbox.note(delivery, State.FAILED, says)
-        self._audit.record(actor=ACTOR, act="delivery.failed", subject=f"{result_id} {destination}")
+    def _failed(self, before: Delivery, error: RadcopilotError) -> str:
+        """Count a failure; a destination that only is away is waited for, one that refuses not."""
+        refusals = before.refusals + (not isinstance(error, PeerUnreachableError))
+        attempts = before.attempts + 1
+        is_over = refusals >= _MOST_REFUSALS or attempts >= _MOST_ATTEMPTS
+        delivery = (before.result_id, before.destination)
+        state = State.FAILED if is_over else before.state
+        self._outbox.note(delivery, state, str(error), attempts=attempts, refusals=refusals)
+        if not is_over:
+            return _AGAIN
+        subject = " ".join(delivery)
+        self._audit.record(actor=ACTOR, act="delivery.failed", subject=subject)
+        return State.FAILED.value
+
+    def _pause_s(self, delivery: tuple[str, str]) -> float:
+        attempts = self._outbox.get(*delivery).attempts
+        return float(min(_FIRST_PAUSE_S * 2 ** (attempts - 1), _LONGEST_PAUSE_S))
 
     def _finish(self, result_id: str) -> None:
         """Mark a result as sent once every destination has it."""
@@ -348,10 +370,6 @@ class Courier:
             )
 
 
-_UNREACHABLE: Final = "unreachable"
-_REFUSED: Final = "refused"
-
-
 def _delivery(row: RowMapping) -> Delivery:
     return Delivery(
         result_id=row["result_id"],
@@ -359,6 +377,7 @@ def _delivery(row: RowMapping) -> Delivery:
         state=State(row["state"]),
         round=row["round"],
         attempts=row["attempts"],
+        refusals=row["refusals"],
         says=row["says"],
         at=row["at"],
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos import DBOS, DBOSConfig, EnqueueOptions
 from dbos import error as dbos_errors
 
 from domain.errors import StorageError
@@ -104,12 +104,22 @@ class Durable:
         """Leave work where it is; the next start takes it up."""
         if self._is_running:
             self._is_running = False
+            DBOS.logger.setLevel(logging.CRITICAL)  # work that is cut off is not news: it goes on
             DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=_LEAVE_S)
 
-    def enqueue(self, name: str, identity: str, *arguments: object) -> None:
-        """Queue a workflow once: what has this identity already, whatever its state, stays."""
-        with SetWorkflowID(identity):
-            DBOS.enqueue_workflow(self._queues[name], self._workflows[name], *arguments)
+    def enqueue(self, name: str, identity: str, *arguments: object, delay_s: float = 0.0) -> None:
+        """Queue a workflow once: what has this identity already, whatever its state, stays.
+
+        One that waits for its time holds no thread, and no place in its queue.
+        """
+        options: EnqueueOptions = {
+            "workflow_name": name,
+            "queue_name": self._queues[name],
+            "workflow_id": identity,
+        }
+        if delay_s:
+            options["delay_seconds"] = delay_s
+        DBOS.enqueue_workflow_with_options(options, *arguments)
 
     def result(self, identity: str) -> Any:  # noqa: ANN401 - what the workflow returns
         """Wait for a workflow and return what it returned, or raise what it raised."""
@@ -131,11 +141,6 @@ class Durable:
 def step(run: Callable[[], Any], name: str) -> Any:  # noqa: ANN401 - what it returns
     """Do something once within a workflow: what it returned is remembered."""
     return DBOS.run_step({"name": name}, run)
-
-
-def pause(seconds: float) -> None:
-    """Wait within a workflow; what was waited before a crash counts."""
-    DBOS.sleep(seconds)
 
 
 def work_database(database_url: str, folder: str) -> str:

@@ -7,7 +7,7 @@ import pydicom
 import pytest
 from fastapi.testclient import TestClient
 
-from copilot.demo.orthanc import Orthanc, is_installed
+from copilot.demo.orthanc import KnownModality, Orthanc, is_installed
 from copilot.evaluation.gestures import range_of, tight_box
 from copilot.evaluation.images import read_reference, read_volume
 from copilot.finetuning import accepted_cases
@@ -27,7 +27,8 @@ def home(tmp_path) -> Iterator[House]:
     defaults["storage"]["folder"] = str(tmp_path / "site")
     defaults["node"]["port"] = 0
     if is_installed():
-        archive = Orthanc(tmp_path / "orthanc")
+        ours = KnownModality(ae_title="RADCOPILOT", host="127.0.0.1", port=1)
+        archive = Orthanc(tmp_path / "orthanc", (ours,))
         defaults["peers"] = [
             {"ae_title": "ORTHANC", "host": "127.0.0.1", "port": archive.dicom_port}
         ]
@@ -108,10 +109,25 @@ def test_an_accepted_result_reaches_the_archive_once(client, home, stored):
         result = client.post("/api/commands", json=stored).json()
         client.post(f"/api/commands/{result['id']}/accept")
         sent = client.post(f"/api/commands/{result['id']}/send").json()
-        assert sent["state"] == "sent"
+        assert sent["state"] == "sent", sent["peers"]
         assert sent["peers"][0]["state"] == "committed"
         assert sent["peers"][0]["says"] == "2 objects confirmed"
         assert client.post(f"/api/commands/{result['id']}/send").status_code == 422
+
+
+def test_an_archive_that_does_not_know_us_takes_it_and_confirms_nothing(
+    client, home, stored, tmp_path
+):
+    if home.archive is None:
+        missing("Orthanc is not installed")
+    stranger = Orthanc(tmp_path / "stranger")
+    stranger.dicom_port = home.archive.dicom_port
+    with stranger:
+        result = client.post("/api/commands", json=stored).json()
+        client.post(f"/api/commands/{result['id']}/accept")
+        sent = client.post(f"/api/commands/{result['id']}/send").json()
+    assert sent["state"] == "sent"
+    assert sent["peers"][0]["state"] == "unconfirmed"
 
 
 def test_what_an_archive_that_is_off_should_have_reaches_it_when_it_is_on_again(
