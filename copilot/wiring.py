@@ -210,8 +210,13 @@ class House:
     def durable(self) -> Durable:
         """Work that outlives the process, not yet started."""
         self._make_root()
+        return Durable(self.work_url)
+
+    @property
+    def work_url(self) -> str:
+        """Where work is remembered."""
         storage = self.settings.storage
-        return Durable(work_database(storage.database_url, str(storage.root)))
+        return work_database(storage.database_url, str(storage.root))
 
     def workflows(self) -> tuple[Workflow, ...]:
         """Return what this process can go on with."""

@@ -11,6 +11,7 @@ from copilot.cli.console import complain
 from copilot.cli.demo import demo
 from copilot.cli.evaluate import evaluate
 from copilot.cli.finetune import finetune
+from copilot.cli.jobs import app as jobs_app
 from copilot.cli.measure import measure
 from copilot.cli.models import app as models_app
 from copilot.cli.records import audit_app, studies
@@ -34,6 +35,7 @@ for command in (demo, serve, check, ask, transcribe, measure, evaluate, finetune
 app.add_typer(models_app, name="models")
 app.add_typer(audit_app, name="audit")
 app.add_typer(agent_app, name="agent")
+app.add_typer(jobs_app, name="jobs")
 
 
 def main() -> None:

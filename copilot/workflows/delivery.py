@@ -72,6 +72,7 @@ class State(StrEnum):
 
 
 _OPEN: Final = frozenset({State.QUEUED, State.SENT})
+_UNCONFIRMED: Final = "stored; it offers no storage commitment and answers no query of ours"
 _AGAIN: Final = "again"
 _REACHED: Final = frozenset({State.SENT.value, State.COMMITTED.value, State.UNCONFIRMED.value})
 _DONE: Final = frozenset({State.COMMITTED, State.UNCONFIRMED})
@@ -313,10 +314,7 @@ class Courier:
     def _confirmed(self, peer: Publisher, files: Sequence[Path]) -> tuple[State, str]:
         confirmed = peer.confirm(files)
         if confirmed is None:
-            return (
-                State.UNCONFIRMED,
-                "stored; it offers no storage commitment and answers no query of ours",
-            )
+            return State.UNCONFIRMED, _UNCONFIRMED
         return State.COMMITTED, f"{len(confirmed)} objects confirmed"
 
     def _tried(

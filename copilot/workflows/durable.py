@@ -4,11 +4,12 @@ One process has one of these at a time: DBOS keeps its registry and its threads 
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dbos import DBOS, DBOSConfig, EnqueueOptions
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
 from dbos import error as dbos_errors
 
 from domain.errors import StorageError
@@ -136,6 +137,29 @@ class Durable:
             DBOS.cancel_workflow(identity)
         except dbos_errors.DBOSException as error:
             log.warning("durable.not_cancelled id=%s reason=%s", identity, type(error).__name__)
+
+
+@contextmanager
+def from_outside(database_url: str) -> Iterator[DBOSClient]:
+    """Yield what queues and cancels work for a process that runs elsewhere.
+
+    Raises
+    ------
+    StorageError
+        If the database cannot be used.
+    """
+    try:
+        client = DBOSClient(system_database_url=database_url, lazy=False)
+    except Exception as error:  # SQLAlchemy's, the driver's, DBOS's own
+        log.exception("durable.failed")
+        raise StorageError(
+            f"the database of work cannot be opened ({type(error).__name__}): start radcopilot "
+            "serve once, or see [storage] database"
+        ) from error
+    try:
+        yield client
+    finally:
+        client.destroy()
 
 
 def step(run: Callable[[], Any], name: str) -> Any:  # noqa: ANN401 - what it returns
