@@ -43,6 +43,7 @@ def running_node(home: House) -> Iterator[FastAPI]:
             home.node.stop()
             home.looking_ahead.close()
             home.store.close()
+            home.close()
 
 
 def application(home: House) -> FastAPI:

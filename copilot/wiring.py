@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from copilot.agent.agent import Agent, Language, When
@@ -51,6 +51,16 @@ class House:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+
+    @cached_property
+    def database(self) -> Engine:
+        """Results, audit trail and outbox."""
+        return create_engine(self.settings.storage.database_url)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if "database" in self.__dict__:
+            self.database.dispose()
 
     @cached_property
     def concepts(self) -> ConceptTable:
@@ -187,7 +197,7 @@ class House:
         """The audit trail."""
         self._make_root()
         try:
-            return SqlAuditLog(create_engine(self.settings.storage.database_url), SystemClock())
+            return SqlAuditLog(self.database, SystemClock())
         except SQLAlchemyError as error:
             raise StorageError(
                 f"the database {self.settings.storage.database_url!r} cannot be opened: "
@@ -197,14 +207,13 @@ class House:
     @cached_property
     def results(self) -> Results:
         """What was made of commands."""
-        engine = create_engine(self.settings.storage.database_url)
-        return Results(engine, self.audit, self.settings.storage.root / "results")
+        return Results(self.database, self.audit, self.settings.storage.root / "results")
 
     @cached_property
     def outbox(self) -> Outbox:
         """What goes to which destination."""
         self._make_root()
-        return Outbox(create_engine(self.settings.storage.database_url), SystemClock())
+        return Outbox(self.database, SystemClock())
 
     @cached_property
     def durable(self) -> Durable:

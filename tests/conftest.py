@@ -1,14 +1,17 @@
 """Fixtures shared by all tests: real data, real weights, real peers; skipped only with a reason."""
 
 import logging
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from copilot.demo.orthanc import KnownModality, Orthanc, is_installed
+from copilot.demo.orthanc import KnownModality, Orthanc, free_port, is_installed
 from copilot.settings import environment, load_settings
 from dicom_node.index import Index
 from dicom_node.scp import DicomNode, NodeAddress
@@ -65,6 +68,32 @@ def tool() -> Callable[[str], str]:
         raise AssertionError
 
     return find
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """A private PostgreSQL on a free loopback port; it refuses to run as root."""
+    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not binaries:
+        missing("PostgreSQL is not installed")
+    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    port = free_port()
+
+    def run(program: str, *arguments: object) -> None:
+        command = [*as_user, str(binaries[-1] / program), *map(str, arguments)]
+        subprocess.run(command, check=True, capture_output=True, cwd="/", timeout=60)
+
+    with tempfile.TemporaryDirectory(prefix="radcopilot-postgres-") as folder:
+        if as_user:
+            shutil.chown(folder, "postgres")
+        data = Path(folder) / "data"
+        run("initdb", "-D", data, "-A", "trust", "-U", "radcopilot")
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={data}"
+        run("pg_ctl", "-D", data, "-o", options, "-l", data / "log", "-w", "start")
+        try:
+            yield f"postgresql+psycopg://radcopilot@127.0.0.1:{port}/postgres"
+        finally:
+            run("pg_ctl", "-D", data, "-m", "fast", "-w", "stop")
 
 
 @pytest.fixture

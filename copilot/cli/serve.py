@@ -29,6 +29,7 @@ def serve(*, config: Config = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("pynetdicom").setLevel(logging.WARNING)
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("highdicom").setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, _end)
     home = house(config)
     web = home.settings.web

@@ -86,6 +86,15 @@ class Orthanc:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.stop()
+        shutil.rmtree(self.folder / "storage", ignore_errors=True)
+
+    def start(self) -> None:
+        """Start again what was stopped, with all that it holds."""
+        self.__enter__()
+
+    def stop(self) -> None:
+        """End the process and keep its folder."""
         if self._process is None:
             return
         self._process.terminate()
@@ -94,7 +103,6 @@ class Orthanc:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        shutil.rmtree(self.folder / "storage", ignore_errors=True)
 
     def _settings(self) -> dict[str, Any]:
         plugins = [str(PLUGINS / name) for name in WANTED_PLUGINS if (PLUGINS / name).exists()]

@@ -1,13 +1,7 @@
 """Audit trail, results and index: the same behaviour on SQLite and on PostgreSQL."""
 
-import os
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pydicom
 import pytest
@@ -15,11 +9,9 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DatabaseError
 
 from copilot.audit import SqlAuditLog
-from copilot.demo.orthanc import free_port
 from copilot.results import Results, State, result_of
 from dicom_node.index import Index
 from domain.errors import InputError, StorageError
-from tests.conftest import missing
 from tests.phantoms import ct, ellipsoid, grid, series
 
 
@@ -32,32 +24,6 @@ class SteppingClock:
     def now(self) -> datetime:
         self._now += timedelta(seconds=1)
         return self._now
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """A private PostgreSQL on a free loopback port; it refuses to run as root."""
-    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if not binaries:
-        missing("PostgreSQL is not installed")
-    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    port = free_port()
-
-    def run(program: str, *arguments: object) -> None:
-        command = [*as_user, str(binaries[-1] / program), *map(str, arguments)]
-        subprocess.run(command, check=True, capture_output=True, cwd="/", timeout=60)
-
-    with tempfile.TemporaryDirectory(prefix="radcopilot-postgres-") as folder:
-        if as_user:
-            shutil.chown(folder, "postgres")
-        data = Path(folder) / "data"
-        run("initdb", "-D", data, "-A", "trust", "-U", "radcopilot")
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={data}"
-        run("pg_ctl", "-D", data, "-o", options, "-l", data / "log", "-w", "start")
-        try:
-            yield f"postgresql+psycopg://radcopilot@127.0.0.1:{port}/postgres"
-        finally:
-            run("pg_ctl", "-D", data, "-m", "fast", "-w", "stop")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
