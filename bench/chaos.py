@@ -28,6 +28,7 @@ import numpy as np
 import pydicom
 
 from copilot.demo.orthanc import AE_TITLE, KnownModality, Orthanc, free_port
+from copilot.results import State as ResultState
 from copilot.settings import load_settings
 from copilot.system import RandomUids
 from copilot.wiring import House
@@ -46,6 +47,7 @@ _END_S: Final = 300.0
 _LONGEST_LIFE_S: Final = 4.0
 _STOPS_ARCHIVE: Final = 0.3
 _BOX: Final = {"slice": 6, "row_start": 20, "column_start": 20, "row_stop": 45, "column_stop": 45}
+_ALL: Final = 10_000
 _RADIUS_MM: Final = 10
 _OPEN_WORK: Final = ["PENDING", "ENQUEUED", "DELAYED"]
 
@@ -195,6 +197,9 @@ answer_timeout_s = 10.0
             stuck = client.list_workflows(status=_OPEN_WORK)
         if stuck:
             yield f"{len(stuck)} workflows are open: {[each.workflow_id for each in stuck][:3]}"
+        cut_off = [each for each in home.results.all(_ALL) if each.state is ResultState.RUNNING]
+        if cut_off:
+            yield f"{len(cut_off)} commands that were cut off never came to an end"
         home.audit.verify()
         home.store.close()
         home.close()

@@ -1,10 +1,13 @@
 """The working desk of the server: commands on stored series, the yes, and what follows from it."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Final
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
 
 from copilot.agent.agent import When
 from copilot.analysis import Analyst
@@ -15,12 +18,28 @@ from copilot.results import State as ResultState
 from copilot.understanding import understood
 from copilot.workflows.delivery import DELIVER, OBJECTS, Delivery, Outbox
 from copilot.workflows.durable import Durable
-from domain.errors import InputError
+from domain.command import as_json
+from domain.errors import InputError, RadcopilotError
 from domain.ports import Archive, Clock, Grammar, no_progress
 from domain.uids import SeriesUID
 
+log: Final = logging.getLogger(__name__)
+
+COMMAND: Final = "command-1"
 _WAIT_S: Final = 20.0
 _LOOK_S: Final = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A command as it is remembered, to be carried out after a kill too: no image, UIDs alone."""
+
+    identity: str
+    series: SeriesUID
+    sentence: str
+    hints: Hints
+    engine: str | None
+    agent: When | None
 
 
 class Desk:
@@ -77,18 +96,78 @@ class Desk:
         InputError
             If the series is not stored here, or a hint does not fit it.
         """
+        self._files(series)
+        command = understood(self._grammar, sentence)
+        identity, _ = self._results.new_folder()
+        began = Result(
+            id=identity,
+            at=self._clock.now().isoformat(),
+            series_instance_uid=series,
+            state=ResultState.RUNNING,
+            document={"text": sentence, "command": as_json(command), "masks": []},
+        )
+        self._results.add(began, actor)
+        order = Order(
+            identity=identity,
+            series=series,
+            sentence=sentence,
+            hints=hints,
+            engine=engine,
+            agent=agent,
+        )
+        if self._durable.is_running:
+            self._durable.begin(COMMAND, identity, order)
+            self._durable.result(identity)
+        else:
+            self.carry_out(order)
+        return self._results.get(identity)
+
+    def carry_out(self, order: Order) -> None:
+        """Do what was ordered, once; after a kill it is done from the start, into the same folder.
+
+        Raises
+        ------
+        RadcopilotError
+            What the command came to instead; the result says so too.
+        """
+        began = self._results.get(order.identity)
+        if began.state is not ResultState.RUNNING:
+            return
+        try:
+            document = self._document(order)
+        except RadcopilotError as error:
+            self._fail(began, str(error))
+            raise
+        except Exception as error:  # an engine may be anyone's: its crash is an answer too
+            log.exception("command.failed result=%s", order.identity)
+            self._fail(began, f"the engine broke down ({type(error).__name__})")
+            raise
+        made = result_of(order.identity, self._clock.now(), order.series, document)
+        self._results.finish(made)
+
+    def _fail(self, began: Result, reason: str) -> None:
+        failed = {**began.document, "error": reason}
+        self._results.finish(replace(began, state=ResultState.FAILED, document=failed))
+
+    def _document(self, order: Order) -> dict[str, Any]:
+        command = understood(self._grammar, order.sentence)
+        with self._busy, self._aside():
+            analysis = self._analyst.run(
+                self._files(order.series),
+                command,
+                order.hints,
+                no_progress,
+                order.engine,
+                agent=order.agent,
+            )
+            written = analysis.write(self._results.folder(order.identity))
+        return printed_analysis(analysis, written, order.sentence)
+
+    def _files(self, series: SeriesUID) -> tuple[Path, ...]:
         files = self._archive.instance_paths(series)
         if not files:
             raise InputError(f"series {series} is not stored here: send it to this node first")
-        command = understood(self._grammar, sentence)
-        with self._busy, self._aside():
-            analysis = self._analyst.run(files, command, hints, no_progress, engine, agent=agent)
-            identity, folder = self._results.new_folder()
-            written = analysis.write(folder)
-        document = printed_analysis(analysis, written, sentence)
-        result = result_of(identity, self._clock.now(), series, document)
-        self._results.add(result, actor)
-        return result
+        return files
 
     def mask_of(self, identity: str, segment: int | None) -> EarlierMask:
         """Return the mask of an earlier result, to be corrected.
@@ -193,7 +272,11 @@ class Desk:
         """Wait until each delivery is done, or was tried once without success."""
         until = time.monotonic() + wait_s
         while time.monotonic() < until:
-            waiting = [each for each in self._outbox.of(identity) if each.is_open]
-            if all(each.attempts for each in waiting):
+            deliveries = self._outbox.of(identity)
+            if any(each.is_open and not each.attempts for each in deliveries):
+                time.sleep(_LOOK_S)
+                continue
+            is_there = all(each.is_done for each in deliveries)
+            if not is_there or self._results.get(identity).state is ResultState.SENT:
                 return
             time.sleep(_LOOK_S)

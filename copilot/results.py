@@ -29,6 +29,8 @@ commands: Final = Table(
 class State(StrEnum):
     """Where a result stands; only "sent" has left this machine."""
 
+    RUNNING = "running"
+    FAILED = "failed"  # its document says why
     ANSWERED = "answered"  # a question, a refusal, or a command of the page: nothing to accept
     WAITING = "waiting"  # for the radiologist's yes or no
     ACCEPTED = "accepted"
@@ -127,6 +129,16 @@ class Results:
         query = select(commands).order_by(commands.c.at.desc()).limit(most)
         with self._engine.begin() as connection:
             return tuple(_result(row) for row in connection.execute(query).mappings())
+
+    def finish(self, result: Result) -> None:
+        """Keep what a running command came to; one that is not running stays as it is."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(commands)
+                .where(commands.c.id == result.id)
+                .where(commands.c.state == State.RUNNING.value)
+                .values(state=result.state.value, document=json.dumps(result.document))
+            )
 
     def note(self, identity: str, act: str, actor: str) -> None:
         """Write an act on a result to the audit trail."""

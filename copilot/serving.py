@@ -62,7 +62,7 @@ def application(home: House) -> FastAPI:
 
     @contextmanager
     def working() -> Iterator[None]:
-        home.durable.start(home.workflows())
+        home.durable.start(home.workflows(desk.carry_out))
         try:
             desk.resume()
             yield

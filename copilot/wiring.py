@@ -17,6 +17,7 @@ from copilot.agent.record import Records
 from copilot.analysis import Analyst
 from copilot.audit import SqlAuditLog
 from copilot.concepts import load_concepts
+from copilot.desk import COMMAND, Order
 from copilot.intent.grammar import SpokenGrammar
 from copilot.looking_ahead import LookingAhead
 from copilot.models.install import BuildStep, ModelInstaller
@@ -227,8 +228,8 @@ class House:
         storage = self.settings.storage
         return work_database(storage.database_url, str(storage.root))
 
-    def workflows(self) -> tuple[Workflow, ...]:
-        """Return what this process can go on with."""
+    def workflows(self, carry_out: Callable[[Order], None]) -> tuple[Workflow, ...]:
+        """Return what this process can go on with: deliveries, and commands of a desk."""
         courier = Courier(
             outbox=self.outbox,
             results=self.results,
@@ -249,7 +250,14 @@ class House:
             return courier.deliver(result_id, destination, step, later)
 
         at_once = max(1, len(self.settings.peers))
-        return (Workflow(name=DELIVER, run=deliver, queue=QUEUE, at_once=at_once),)
+
+        def command(order: Order) -> None:
+            step(lambda: carry_out(order), "carry out")
+
+        return (
+            Workflow(name=DELIVER, run=deliver, queue=QUEUE, at_once=at_once),
+            Workflow(name=COMMAND, run=command, queue="commands"),
+        )
 
     @cached_property
     def store(self) -> Store:

@@ -112,6 +112,11 @@ class Delivery:
         """Whether it is still being worked on."""
         return self.state in _OPEN
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the destination has it."""
+        return self.state in _DONE
+
     def printed(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {

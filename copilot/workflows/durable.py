@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, SetWorkflowID
 from dbos import error as dbos_errors
 
 from domain.errors import StorageError
@@ -34,7 +34,7 @@ class Workflow:
     name
         Under which it is remembered: never reused for another shape.
     queue
-        Where it waits; None runs it at once.
+        Where it waits, unless it is begun at once.
     at_once
         How many of the queue run at a time in one process.
     """
@@ -121,6 +121,11 @@ class Durable:
         if delay_s:
             options["delay_seconds"] = delay_s
         DBOS.enqueue_workflow_with_options(options, *arguments)
+
+    def begin(self, name: str, identity: str, *arguments: object) -> None:
+        """Run a workflow at once, in a thread of its own, past every queue."""
+        with SetWorkflowID(identity):
+            DBOS.start_workflow(self._workflows[name], *arguments)
 
     def result(self, identity: str) -> Any:  # noqa: ANN401 - what the workflow returns
         """Wait for a workflow and return what it returned, or raise what it raised."""

@@ -1,5 +1,6 @@
 """The web API over a real store, and a real archive behind the yes."""
 
+import threading
 import time
 from collections.abc import Iterator
 
@@ -8,13 +9,18 @@ import pytest
 from fastapi.testclient import TestClient
 
 from copilot.demo.orthanc import KnownModality, Orthanc, is_installed
+from copilot.desk import COMMAND, Order
 from copilot.evaluation.gestures import range_of, tight_box
 from copilot.evaluation.images import read_reference, read_volume
 from copilot.finetuning import accepted_cases
+from copilot.hints import Hints
+from copilot.results import Result, State
 from copilot.serving import application
 from copilot.settings import Settings, load_settings
+from copilot.system import SystemClock
 from copilot.wiring import House
-from domain.uids import InstanceUID
+from domain.prompt import Box
+from domain.uids import InstanceUID, SeriesUID
 from tests.conftest import missing
 from tests.phantoms import ct, ellipsoid, grid, series
 
@@ -183,6 +189,44 @@ def test_bad_bodies_are_refused_by_name(client, stored, change):
     answer = client.post("/api/commands", json=stored | change)
     assert answer.status_code == 422
     assert answer.json()["detail"]
+
+
+def test_a_command_that_came_to_nothing_is_kept_with_its_reason(client, stored):
+    answer = client.post("/api/commands", json=stored | {"slices": [4, 99]})
+    (kept,) = client.get("/api/commands").json()
+    assert kept["state"] == "failed"
+    assert kept["error"] == answer.json()["detail"]
+    assert client.post(f"/api/commands/{kept['id']}/accept").status_code == 422
+
+
+def test_a_command_that_a_kill_cut_off_is_carried_out_at_the_next_start(home, stored):
+    """What a killed process leaves: the row, and a workflow that was begun."""
+    series = SeriesUID(stored["series_instance_uid"])
+    at = SystemClock().now().isoformat()
+    document = {"text": stored["text"], "command": {"action": "segment"}, "masks": []}
+    began = Result(
+        id="b" * 32, at=at, series_instance_uid=series, state=State.RUNNING, document=document
+    )
+    home.results.add(began, "tester")
+    box = stored["boxes"][0]
+    rows, columns = (box["row_start"], box["row_stop"]), (box["column_start"], box["column_stop"])
+    order = Order(
+        identity=began.id,
+        series=series,
+        sentence=stored["text"],
+        hints=Hints(
+            boxes=(Box.on_slice(box["slice"], rows, columns),), slice_range=tuple(stored["slices"])
+        ),
+        engine=None,
+        agent=None,
+    )
+    held = threading.Event()
+    home.durable.start(home.workflows(lambda _order: held.wait(60)))
+    home.durable.begin(COMMAND, began.id, order)
+    home.durable.close()
+    with TestClient(application(home)) as client:
+        held.set()
+        assert until(lambda: client.get(f"/api/commands/{began.id}").json()["state"] == "waiting")
 
 
 def test_a_recording_is_heard(client, models_folder, pytestconfig):
