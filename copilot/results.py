@@ -9,7 +9,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Column, Engine, MetaData, RowMapping, String, Table, Text, select, update
+from sqlalchemy import (
+    Column,
+    Engine,
+    MetaData,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    func,
+    select,
+    update,
+)
 
 from copilot.audit import SqlAuditLog
 from domain.errors import InputError
@@ -123,6 +134,12 @@ class Results:
         )
         with self._engine.begin() as connection:
             return tuple(_result(row) for row in connection.execute(query).mappings())
+
+    def counts(self) -> dict[str, int]:
+        """Return how many results stand in each state."""
+        query = select(commands.c.state, func.count()).group_by(commands.c.state)
+        with self._engine.begin() as connection:
+            return {str(state): int(count) for state, count in connection.execute(query)}
 
     def all(self, most: int) -> tuple[Result, ...]:
         """Return the newest results first."""

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from copilot.api.app import make_app
 from copilot.desk import Desk
 from copilot.hearing import heard
+from copilot.metrics import Sources, exposition
 from copilot.models.catalog import DEFAULT
 from copilot.system import SystemClock
 from copilot.wiring import House
@@ -60,6 +61,14 @@ def application(home: House) -> FastAPI:
         aside=home.looking_ahead.stood_aside,
     )
 
+    sources = Sources(
+        instances=home.store.index.count,
+        received=lambda: home.node.received,
+        results=home.results,
+        outbox=home.outbox,
+        folder=home.settings.storage.root,
+    )
+
     @contextmanager
     def working() -> Iterator[None]:
         home.durable.start(home.workflows(desk.carry_out))
@@ -75,6 +84,7 @@ def application(home: House) -> FastAPI:
         health=lambda: health(home),
         transcribe=lambda recording: heard(recording, home.transcriber, home.grammar),
         version=software_version(),
+        metrics=lambda: exposition(sources),
         working=working,
     )
 

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request, UploadFile
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from copilot.api.bodies import CommandBody
 from copilot.desk import Desk
@@ -40,6 +41,7 @@ _FILES: Final = {
 Health = Callable[[], dict[str, Any]]
 Studies = Callable[[], tuple[StudySummary, ...]]
 Transcribe = Callable[[Path], dict[str, Any]]
+Metrics = Callable[[], bytes]
 Working = Callable[[], AbstractContextManager[None]]
 
 
@@ -50,6 +52,7 @@ def make_app(
     health: Health,
     transcribe: Transcribe,
     version: str,
+    metrics: Metrics,
     working: Working = nullcontext,
 ) -> FastAPI:
     """Return the application; its OpenAPI page is at ``/docs``.
@@ -67,6 +70,7 @@ def make_app(
     app = FastAPI(title="radcopilot", version=version, redoc_url=None, lifespan=lifespan)
     app.exception_handler(RadcopilotError)(_answer_error)
     app.include_router(_station(studies, health, transcribe))
+    app.include_router(_monitor(metrics))
     app.include_router(_commands(desk))
     app.include_router(_decisions(desk))
     app.include_router(_deliveries(desk))
@@ -96,6 +100,17 @@ def _station(studies: Studies, health: Health, transcribe: Transcribe) -> APIRou
             aside.write(content)
             aside.flush()
             return transcribe(Path(aside.name))
+
+    return router
+
+
+def _monitor(metrics: Metrics) -> APIRouter:
+    router = APIRouter(tags=["station"])
+
+    @router.get("/metrics", response_class=Response)
+    def get_metrics() -> Response:
+        """Return counts and states in Prometheus's text format."""
+        return Response(metrics(), media_type=CONTENT_TYPE_LATEST)
 
     return router
 

@@ -229,6 +229,17 @@ def test_a_command_that_a_kill_cut_off_is_carried_out_at_the_next_start(home, st
         assert until(lambda: client.get(f"/api/commands/{began.id}").json()["state"] == "waiting")
 
 
+def test_a_monitor_reads_counts_and_states_and_nothing_of_a_patient(client, stored):
+    client.post("/api/commands", json=stored)
+    text = client.get("/metrics").text
+    lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert float(lines["radcopilot_stored_instances"]) == 12
+    assert float(lines['radcopilot_results{state="waiting"}']) == 1
+    assert float(lines['radcopilot_deliveries{state="failed"}']) == 0
+    assert float(lines["radcopilot_disk_free_bytes"]) > 0
+    assert "PHANTOM" not in text
+
+
 def test_a_recording_is_heard(client, models_folder, pytestconfig):
     path = pytestconfig.rootpath / "copilot/demo/recordings/measure_this_lesion.wav"
     answer = client.post("/api/transcriptions", files={"recording": path.read_bytes()})
