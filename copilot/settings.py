@@ -52,6 +52,21 @@ class StorageSettings(_Table):
         return self.database or f"sqlite:///{self.root / 'radcopilot.db'}"
 
 
+class AllowSettings(_Table):
+    """One who may associate with our node."""
+
+    ae_title: AeTitle = "*"
+    host: Annotated[str, Field(min_length=1)] = "*"
+
+
+class NodeTlsSettings(_Table):
+    """What our node shows to callers; without a certificate it speaks plain DICOM."""
+
+    certificate: str
+    key: str
+    ca: str
+
+
 class NodeSettings(_Table):
     """Our DICOM node."""
 
@@ -60,6 +75,11 @@ class NodeSettings(_Table):
     port: Port
     idle_timeout_s: Seconds
     most_associations: Annotated[int, Field(ge=1)]
+    largest_pdu_kb: Annotated[int, Field(ge=16, le=1 << 20)]
+    largest_instance_mb: Annotated[int, Field(ge=1)]
+    check_called_ae: bool
+    allow: tuple[AllowSettings, ...]
+    tls: NodeTlsSettings
 
 
 class WebSettings(_Table):
@@ -131,6 +151,15 @@ class ObjectSettings(_Table):
     uid_root: str
 
 
+class PeerTlsSettings(_Table):
+    """How a peer is called over TLS; an empty ca means the system's list."""
+
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    check_hostname: bool = True
+
+
 class PeerSettings(_Table):
     """Another DICOM node."""
 
@@ -141,6 +170,7 @@ class PeerSettings(_Table):
     answer_timeout_s: Seconds = 60.0
     storage_commitment: bool = False
     commitment_timeout_s: Seconds = 30.0
+    tls: PeerTlsSettings | None = None
 
 
 class Settings(_Table):

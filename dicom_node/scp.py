@@ -54,6 +54,7 @@ C_STORE_RQ: Final = 0x0001
 C_ECHO_RQ: Final = 0x0030
 N_EVENT_REPORT_RQ: Final = 0x0100
 _JOIN_TIMEOUT_S: Final = 5.0
+_FLOOD: Final = 4  # beyond so many times the limit, connections are closed without a word
 
 
 class _RefusedError(Exception):
@@ -181,7 +182,13 @@ class DicomNode:
                 daemon=True,
             )
             with self._lock:
-                self._open[thread] = connection
+                flooded = len(self._open) >= _FLOOD * self.address.most_associations
+                if not flooded:
+                    self._open[thread] = connection
+            if flooded:
+                log.warning("association.dropped host=%s reason=too many connections", address[0])
+                connection.close()
+                continue
             thread.start()
 
     def _associate(self, connection: socket.socket, host: str) -> None:

@@ -1,6 +1,7 @@
 """What we ask of a peer: echo, store, commit, and move."""
 
 import logging
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # names made a
 
 from dicom_node.commitment import CommitmentDesk, request_information
 from dicom_node.files import headers
+from dicom_node.tls import ClientTls
 from domain.errors import InputError, NotOfferedError, PeerRefusedError, PeerUnreachableError
 from domain.ports import PublishReceipt
 from domain.uids import InstanceUID, SopClassUID, StudyUID
@@ -44,6 +46,7 @@ class Peer:
     answer_timeout_s: float = 60.0
     storage_commitment: bool = False
     commitment_timeout_s: float = 30.0
+    tls: ClientTls | None = None
 
     @property
     def name(self) -> str:
@@ -233,7 +236,13 @@ class DicomPeer:
                 ae.add_requested_context(abstract_syntax, list(syntaxes))
             else:
                 ae.add_requested_context(abstract_syntax)
-        association = ae.associate(self._peer.host, self._peer.port, ae_title=self._peer.ae_title)
+        tls = self._peer.tls
+        association = ae.associate(
+            self._peer.host,
+            self._peer.port,
+            ae_title=self._peer.ae_title,
+            tls_args=(tls.context(), self._peer.host) if tls else None,
+        )
         if association.is_rejected:
             raise PeerRefusedError(
                 f"{self._peer.name} refuses associations from {self._own_ae_title}: register this "
@@ -241,15 +250,31 @@ class DicomPeer:
             )
         if not association.is_established:
             if not association.rejected_contexts:
-                raise PeerUnreachableError(
-                    f"{self._peer.name} does not answer: check host, port and firewall"
-                )
+                raise PeerUnreachableError(self._why_unreachable())
             refused = UID(str(association.rejected_contexts[0].abstract_syntax)).name
             raise NotOfferedError(f"{self._peer.name} does not accept {refused}")
         try:
             yield association
         finally:
             association.release()
+
+    def _why_unreachable(self) -> str:
+        """Return what a second connection finds out, since the first one's error is not kept."""
+        name, tls = self._peer.name, self._peer.tls
+        place = (self._peer.host, self._peer.port)
+        try:
+            connection = socket.create_connection(place, self._peer.connect_timeout_s)
+        except OSError as error:
+            return f"{name} does not answer ({error}): check host, port and firewall"
+        with connection:
+            if tls is None:
+                return f"{name} took the connection and broke it off: does it expect TLS?"
+            try:
+                with tls.context().wrap_socket(connection, server_hostname=self._peer.host):
+                    pass
+            except OSError as error:  # SSLError among them
+                return f"{name}: no TLS ({error}): check its certificate and our ca"
+        return f"{name} broke off the TLS connection: does it trust our certificate?"
 
     def _check(self, what: str, status: Dataset) -> None:
         code = status.get("Status")
