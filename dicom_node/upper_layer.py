@@ -30,6 +30,7 @@ APPLICATION_CONTEXT: Final = "1.2.840.10008.3.1.1.1"
 NO_DATA_SET: Final = 0x0101
 LARGEST_PDU: Final = 1 << 24
 LARGEST_INSTANCE: Final = 1 << 32
+_ARTIM_S: Final = 5.0
 _LARGEST_RQ: Final = 1 << 20
 _LARGEST_COMMAND: Final = 1 << 16
 _HEADER: Final = struct.Struct(">BxL")
@@ -123,8 +124,17 @@ class Acceptor:
         self.connection.sendall(encoded)
 
     def reject(self, result: int, source: int, reason: int) -> None:
-        """Refuse the request (PS3.8 section 9.3.4)."""
+        """Refuse the request (PS3.8 section 9.3.4) and leave it to the peer to hang up.
+
+        A connection closed at once can overtake the answer in a peer that reads its events in
+        turn, and then it knows no reason.
+        """
         self.connection.sendall(bytes((3, 0, 0, 0, 0, 4, 0, result, source, reason)))
+        self.connection.settimeout(_ARTIM_S)
+        try:
+            self.connection.recv(1)
+        except OSError:
+            return
 
     def messages(self) -> Iterator[Message]:
         """Yield complete messages until the peer releases or aborts.
