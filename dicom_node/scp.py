@@ -20,12 +20,18 @@ from pynetdicom.dsutils import decode
 
 from dicom_node.commitment import CommitmentDesk
 from dicom_node.door import Caller, Door, Rejection, too_many, unknown_application_context
-from dicom_node.peeking import announced_rightly
 from dicom_node.presentation import (
     IMPLEMENTATION_VERSION,
-    file_meta,
     log_refused,
     offered_contexts,
+)
+from dicom_node.receiving import (
+    CANNOT_UNDERSTAND,
+    NOT_INDEXED,
+    OUT_OF_RESOURCES,
+    SUCCESS,
+    RefusedError,
+    received_file,
 )
 from dicom_node.store import Store
 from dicom_node.tls import Reloading, ServerTls
@@ -37,16 +43,10 @@ from dicom_node.upper_layer import (
     Message,
     ProtocolError,
 )
-from domain.errors import IndexUnavailableError, InputError, StorageError
-from domain.uids import InstanceUID, checked_uid
+from domain.errors import IndexUnavailableError, StorageError
 
 log: Final = logging.getLogger(__name__)
 
-SUCCESS: Final = 0x0000
-OUT_OF_RESOURCES: Final = 0xA700
-NOT_ITS_OBJECT: Final = 0xA900
-CANNOT_UNDERSTAND: Final = 0xC000
-NOT_INDEXED: Final = 0xC001
 PROCESSING_FAILURE: Final = 0x0110
 UNRECOGNISED_OPERATION: Final = 0x0211
 COMMITMENT_RESULT: Final = frozenset({1, 2})
@@ -55,14 +55,6 @@ C_ECHO_RQ: Final = 0x0030
 N_EVENT_REPORT_RQ: Final = 0x0100
 _JOIN_TIMEOUT_S: Final = 5.0
 _FLOOD: Final = 4  # beyond so many times the limit, connections are closed without a word
-
-
-class _RefusedError(Exception):
-    """An object that is not taken, with the status its sender gets."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,7 +284,7 @@ class DicomNode:
     def _store_instance(self, acceptor: Acceptor, message: Message) -> int:
         try:
             self._keep(acceptor, message)
-        except _RefusedError as refusal:
+        except RefusedError as refusal:
             log.warning("store.refused status=0x%04X reason=%s", refusal.status, refusal)
             return refusal.status
         except IndexUnavailableError:
@@ -311,20 +303,18 @@ class DicomNode:
     def _keep(self, acceptor: Acceptor, message: Message) -> None:
         if message.data is None:
             limit = self.address.largest_instance
-            raise _RefusedError(OUT_OF_RESOURCES, f"larger than {limit} bytes")
+            raise RefusedError(OUT_OF_RESOURCES, f"larger than {limit} bytes")
         syntax = acceptor.transfer_syntaxes.get(message.context_id)
         if syntax is None:
-            raise _RefusedError(CANNOT_UNDERSTAND, f"context {message.context_id} was not accepted")
-        try:
-            uid = InstanceUID(checked_uid(message.text(0x1000), "SOP Instance UID"))
-            sop_class = checked_uid(message.text(0x0002), "SOP Class UID")
-            rightly = announced_rightly(message.data, sop_class, uid, syntax)
-        except InputError as error:
-            raise _RefusedError(CANNOT_UNDERSTAND, str(error)) from error
-        if not rightly:
-            raise _RefusedError(NOT_ITS_OBJECT, f"the data set is another than {uid}")
-        meta = file_meta(sop_class, uid, syntax, acceptor.calling_ae_title)
-        self._store.keep(uid, meta + message.data)
+            raise RefusedError(CANNOT_UNDERSTAND, f"context {message.context_id} was not accepted")
+        uid, content = received_file(
+            message.data,
+            sop_class=message.text(0x0002),
+            instance=message.text(0x1000),
+            syntax=syntax,
+            source=acceptor.calling_ae_title,
+        )
+        self._store.keep(uid, content)
 
     def _take_commitment(self, acceptor: Acceptor, message: Message) -> int:
         try:

@@ -9,7 +9,8 @@ from pynetdicom.pdu import A_ASSOCIATE_RQ
 from pynetdicom.sop_class import CTImageStorage, Verification
 
 from dicom_node.door import Allowed, Caller, Door
-from dicom_node.scp import OUT_OF_RESOURCES, DicomNode, NodeAddress
+from dicom_node.receiving import OUT_OF_RESOURCES
+from dicom_node.scp import DicomNode, NodeAddress
 from dicom_node.scu import DicomPeer, Peer
 from domain.errors import InputError, PeerRefusedError
 from tests.conftest import AE_TITLE
