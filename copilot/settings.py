@@ -145,6 +145,22 @@ class AgentSettings(_Table):
             ) from error
 
 
+class PriorSettings(_Table):
+    """Which earlier studies are fetched, and how much at most in one call."""
+
+    most: Annotated[int, Field(ge=1)]
+    years: Annotated[float, Field(gt=0)]
+    match: Literal["either", "modality", "body_part", "both"]
+    most_instances: Annotated[int, Field(ge=1)]
+
+
+class CompletenessSettings(_Table):
+    """How long nothing may have come before a study is taken as sent."""
+
+    quiet_s: Seconds
+    quiet_s_by_modality: Mapping[str, Seconds]
+
+
 class ObjectSettings(_Table):
     """The DICOM objects we make."""
 
@@ -182,6 +198,8 @@ class Settings(_Table):
     speech: SpeechSettings
     segmentation: SegmentationSettings
     agent: AgentSettings
+    priors: PriorSettings
+    completeness: CompletenessSettings
     objects: ObjectSettings
     peers: tuple[PeerSettings, ...] = ()
 

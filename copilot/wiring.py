@@ -17,6 +17,7 @@ from copilot.agent.record import Records
 from copilot.analysis import Analyst
 from copilot.audit import SqlAuditLog
 from copilot.concepts import load_concepts
+from copilot.fetching import Fetcher
 from copilot.intent.grammar import SpokenGrammar
 from copilot.looking_ahead import LookingAhead
 from copilot.models.install import BuildStep, ModelInstaller
@@ -26,8 +27,10 @@ from copilot.system import RandomUids, SystemClock
 from copilot.workflows.delivery import DELIVER, QUEUE, Courier, Outbox
 from copilot.workflows.durable import Durable, Workflow, pause, step, work_database
 from dicom_node.commitment import CommitmentDesk
+from dicom_node.completeness import QuietPeriods
 from dicom_node.door import Allowed, Door
 from dicom_node.index import Index
+from dicom_node.priors import Match, PriorRules
 from dicom_node.scp import DicomNode, NodeAddress
 from dicom_node.scu import DicomPeer, Peer
 from dicom_node.store import Store
@@ -309,6 +312,38 @@ class House:
             )
         plain = settings.model_dump(exclude={"tls"})
         return DicomPeer(self.settings.node.ae_title, Peer(**plain, tls=tls), self.commitments)
+
+    def peer_called(self, ae_title: str) -> PeerSettings:
+        """Return the settings of a peer by its AE title.
+
+        Raises
+        ------
+        InputError
+            Naming those that there are.
+        """
+        for peer in self.settings.peers:
+            if peer.ae_title == ae_title:
+                return peer
+        known = ", ".join(peer.ae_title for peer in self.settings.peers) or "none"
+        raise InputError(f"no peer {ae_title!r} in the settings ([[peers]]: {known})")
+
+    def fetcher(self, ae_title: str, most_instances: int | None = None) -> Fetcher:
+        """Return what fetches from a peer into our store."""
+        settings = self.peer_called(ae_title)
+        bound = most_instances or self.settings.priors.most_instances
+        return Fetcher(ae_title, self.peer(settings), self.store, bound)
+
+    @property
+    def prior_rules(self) -> PriorRules:
+        """Which earlier studies are worth fetching."""
+        priors = self.settings.priors
+        return PriorRules(most=priors.most, years=priors.years, match=Match(priors.match))
+
+    @property
+    def quiet_periods(self) -> QuietPeriods:
+        """After how long a quiet a study is taken as sent."""
+        settings = self.settings.completeness
+        return QuietPeriods(default_s=settings.quiet_s, by_modality=settings.quiet_s_by_modality)
 
     def _make_root(self) -> None:
         try:

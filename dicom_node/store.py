@@ -16,7 +16,7 @@ from typing import Final
 from pydicom.dataset import Dataset
 
 from dicom_node.equipment import is_ours
-from dicom_node.files import read_dataset, write_whole
+from dicom_node.files import read_dataset, same_object, write_whole
 from dicom_node.index import Index
 from domain.errors import IndexUnavailableError, StorageError, UnreadableFileError
 from domain.uids import InstanceUID, SeriesUID, StudyUID, checked_uid
@@ -65,8 +65,12 @@ class Store:
         spread = hashlib.sha256(uid.encode()).hexdigest()[:2]
         return self._instances / spread / f"{uid}.dcm"
 
+    def has(self, uid: InstanceUID) -> bool:
+        """Tell whether an instance is kept, indexed or not."""
+        return self.path_of(uid).exists()
+
     def keep(self, uid: InstanceUID, content: bytes) -> bool:
-        """Keep a complete DICOM file; return False when exactly this was there already.
+        """Keep a complete DICOM file; return False when its data set was there already.
 
         A different object under a known UID never replaces the first: it goes to quarantine.
 
@@ -79,7 +83,7 @@ class Store:
         """
         path = self.path_of(uid)
         if path.exists():
-            if path.read_bytes() == content:
+            if same_object(path.read_bytes(), content):
                 return False
             digest = hashlib.sha256(content).hexdigest()[:12]
             write_whole(self._quarantine / f"{uid}-{digest}.dcm", content)
@@ -102,6 +106,11 @@ class Store:
         """Return the files of a series; empty when it is not known."""
         self.settle()
         return self._index.paths(series)
+
+    def last_arrival_s(self, series: SeriesUID) -> float:
+        """Return when the last instance of a series was written, in seconds since 1970; 0: none."""
+        paths = self.instance_paths(series)
+        return max((path.stat().st_mtime for path in paths), default=0.0)
 
     def series_of(self, study: StudyUID) -> tuple[SeriesUID, ...]:
         """Return the series of a study; empty when it is not known."""

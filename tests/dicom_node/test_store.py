@@ -44,6 +44,17 @@ def test_a_resend_changes_nothing(store, files):
     assert store.index.count() == len(files)
 
 
+def test_the_same_object_from_another_sender_changes_nothing(store, files, tmp_path):
+    keep_all(store, files)
+    again = pydicom.dcmread(files[0])
+    again.file_meta.SourceApplicationEntityTitle = "ARCHIVE"
+    again.save_as(tmp_path / "again.dcm")
+    content = (tmp_path / "again.dcm").read_bytes()
+    assert content != files[0].read_bytes()
+    assert not store.keep(uid_of(files[0]), content)
+    assert not (tmp_path / "store" / "quarantine").exists()
+
+
 def test_another_object_under_a_known_uid_never_replaces_the_first(store, files, tmp_path):
     keep_all(store, files)
     first = files[0].read_bytes()
