@@ -4,6 +4,7 @@ import os
 import struct
 import tempfile
 import warnings
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,9 @@ PARSE_ERRORS: Final = (
     KeyError,
     AttributeError,
     NotImplementedError,
+    OverflowError,
+    RecursionError,
+    zlib.error,
 )
 """What pydicom raises on bytes that are not a sound data set."""
 

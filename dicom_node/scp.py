@@ -241,6 +241,12 @@ class DicomNode:
             log_refused(acceptor, host)
             for message in acceptor.messages():
                 self._serve(acceptor, message)
+            if acceptor.aborted_by_peer:
+                log.info(
+                    "association.aborted ae_title=%r host=%s by=peer",
+                    acceptor.calling_ae_title,
+                    host,
+                )
         except TimeoutError:
             log.info("association.idle ae_title=%r host=%s ended", acceptor.calling_ae_title, host)
             acceptor.abort()
@@ -279,6 +285,7 @@ class DicomNode:
             status = self._take_commitment(acceptor, message)
             acceptor.answer(message, status, _named(message, 0x0002, 0x1000, 0x1002))
         else:
+            log.warning("operation.unknown command_field=0x%04X", operation)
             acceptor.answer(message, UNRECOGNISED_OPERATION, _named(message, 0x0002))
 
     def _store_instance(self, acceptor: Acceptor, message: Message) -> int:

@@ -9,6 +9,7 @@ import logging
 import queue
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -141,7 +142,9 @@ class Store:
             batch = self._next_batch()
             paths = [*self._left, *(path for path in batch if path is not None)]
             try:
-                self._index_files(paths)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # they would carry values of headers
+                    self._index_files(paths)
                 self._left, self._fault = [], ""
             except StorageError as error:
                 self._left, self._fault = paths, str(error)
@@ -191,6 +194,8 @@ class Store:
             reason = "it names another instance"
         except UnreadableFileError:
             reason = "unreadable"
+        except Exception as error:  # noqa: BLE001 - one odd file must not keep the others out
+            reason = f"unreadable ({type(error).__name__})"
         self._set_aside(path, reason)
         return None
 

@@ -79,6 +79,7 @@ class Acceptor:
     called_ae_title: str = ""
     application_context: str = ""
     refused: list[PresentationContext] = field(default_factory=list)
+    aborted_by_peer: bool = False
     _asked: A_ASSOCIATE | None = None
 
     def receive_request(self) -> None:
@@ -151,6 +152,7 @@ class Acceptor:
                 self.connection.sendall(RELEASE_RP)
                 return
             if kind == ABORT:
+                self.aborted_by_peer = True
                 return
             if kind != P_DATA:
                 raise ProtocolError(f"PDU type {kind} on an established association")

@@ -28,6 +28,7 @@ def serve(*, config: Config = None) -> None:
     """Run the DICOM node and the web application until interrupted."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("pynetdicom").setLevel(logging.WARNING)
+    logging.getLogger("pydicom").setLevel(logging.ERROR)  # its warnings quote values of headers
     logging.getLogger("httpx").setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, _end)
     home = house(config)
