@@ -52,6 +52,21 @@ class StorageSettings(_Table):
         return self.database or f"sqlite:///{self.root / 'radcopilot.db'}"
 
 
+class AllowSettings(_Table):
+    """One who may associate with our node."""
+
+    ae_title: AeTitle = "*"
+    host: Annotated[str, Field(min_length=1)] = "*"
+
+
+class NodeTlsSettings(_Table):
+    """What our node shows to callers; without a certificate it speaks plain DICOM."""
+
+    certificate: str
+    key: str
+    ca: str
+
+
 class NodeSettings(_Table):
     """Our DICOM node."""
 
@@ -60,6 +75,11 @@ class NodeSettings(_Table):
     port: Port
     idle_timeout_s: Seconds
     most_associations: Annotated[int, Field(ge=1)]
+    largest_pdu_kb: Annotated[int, Field(ge=16, le=1 << 20)]
+    largest_instance_mb: Annotated[int, Field(ge=1)]
+    check_called_ae: bool
+    allow: tuple[AllowSettings, ...]
+    tls: NodeTlsSettings
 
 
 class WebSettings(_Table):
@@ -125,10 +145,35 @@ class AgentSettings(_Table):
             ) from error
 
 
+class PriorSettings(_Table):
+    """Which earlier studies are fetched, and how much at most in one call."""
+
+    most: Annotated[int, Field(ge=1)]
+    years: Annotated[float, Field(gt=0)]
+    match: Literal["either", "modality", "body_part", "both"]
+    most_instances: Annotated[int, Field(ge=1)]
+
+
+class CompletenessSettings(_Table):
+    """How long nothing may have come before a study is taken as sent."""
+
+    quiet_s: Seconds
+    quiet_s_by_modality: Mapping[str, Seconds]
+
+
 class ObjectSettings(_Table):
     """The DICOM objects we make."""
 
     uid_root: str
+
+
+class PeerTlsSettings(_Table):
+    """How a peer is called over TLS; an empty ca means the system's list."""
+
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    check_hostname: bool = True
 
 
 class PeerSettings(_Table):
@@ -141,6 +186,7 @@ class PeerSettings(_Table):
     answer_timeout_s: Seconds = 60.0
     storage_commitment: bool = False
     commitment_timeout_s: Seconds = 30.0
+    tls: PeerTlsSettings | None = None
 
 
 class Settings(_Table):
@@ -152,6 +198,8 @@ class Settings(_Table):
     speech: SpeechSettings
     segmentation: SegmentationSettings
     agent: AgentSettings
+    priors: PriorSettings
+    completeness: CompletenessSettings
     objects: ObjectSettings
     peers: tuple[PeerSettings, ...] = ()
 

@@ -18,6 +18,7 @@ from copilot.analysis import Analyst
 from copilot.audit import SqlAuditLog
 from copilot.concepts import load_concepts
 from copilot.desk import COMMAND, Order
+from copilot.fetching import Fetcher
 from copilot.intent.grammar import SpokenGrammar
 from copilot.looking_ahead import LookingAhead
 from copilot.models.install import BuildStep, ModelInstaller
@@ -27,10 +28,14 @@ from copilot.system import RandomUids, SystemClock
 from copilot.workflows.delivery import DELIVER, QUEUE, Courier, Delivery, Outbox
 from copilot.workflows.durable import Durable, Workflow, step, work_database
 from dicom_node.commitment import CommitmentDesk
+from dicom_node.completeness import QuietPeriods
+from dicom_node.door import Allowed, Door
 from dicom_node.index import Index
+from dicom_node.priors import Match, PriorRules
 from dicom_node.scp import DicomNode, NodeAddress
 from dicom_node.scu import DicomPeer, Peer
 from dicom_node.store import Store
+from dicom_node.tls import ClientTls, ServerTls
 from dicom_node.volumes import load_series
 from domain.concepts import ConceptTable
 from domain.errors import InputError, SettingsError, StorageError
@@ -44,6 +49,7 @@ from voice.whisper_ct2 import WhisperCt2
 
 ENGINE_ENTRY_POINTS: Final = "radcopilot.segmenters"
 WHISPER: Final = "whisper-base"
+_KIB: Final = 2**10
 _MIB: Final = 2**20
 
 
@@ -290,14 +296,85 @@ class House:
             port=node.port,
             idle_timeout_s=node.idle_timeout_s,
             most_associations=node.most_associations,
+            largest_pdu=node.largest_pdu_kb * _KIB,
+            largest_instance=node.largest_instance_mb * _MIB,
         )
-        return DicomNode(address, self.store, self.commitments)
+        return DicomNode(address, self.store, self.commitments, door=self.door, tls=self.node_tls)
+
+    @cached_property
+    def door(self) -> Door:
+        """Who may associate with our node.
+
+        Raises
+        ------
+        InputError
+            If an entry of the list is no address, network or name.
+        """
+        node = self.settings.node
+        listed = [Allowed(ae_title=entry.ae_title, host=entry.host) for entry in node.allow]
+        door = Door(ae_title=node.ae_title, allowed=listed, check_called_ae=node.check_called_ae)
+        return door.with_peers((peer.ae_title, peer.host) for peer in self.settings.peers)
+
+    @property
+    def node_tls(self) -> ServerTls | None:
+        """What our node shows to callers; None for plain DICOM.
+
+        Raises
+        ------
+        SettingsError
+            If only one of certificate and key is given.
+        """
+        tls = self.settings.node.tls
+        if not (tls.certificate or tls.key or tls.ca):
+            return None
+        if not (tls.certificate and tls.key):
+            raise SettingsError("[node.tls] needs certificate and key together")
+        return ServerTls(certificate=_file(tls.certificate), key=_file(tls.key), ca=_given(tls.ca))
 
     def peer(self, settings: PeerSettings) -> DicomPeer:
         """Return a peer we call."""
-        return DicomPeer(
-            self.settings.node.ae_title, Peer(**settings.model_dump()), self.commitments
-        )
+        tls = None
+        if settings.tls is not None:
+            tls = ClientTls(
+                ca=_given(settings.tls.ca),
+                certificate=_given(settings.tls.certificate),
+                key=_given(settings.tls.key),
+                check_hostname=settings.tls.check_hostname,
+            )
+        plain = settings.model_dump(exclude={"tls"})
+        return DicomPeer(self.settings.node.ae_title, Peer(**plain, tls=tls), self.commitments)
+
+    def peer_called(self, ae_title: str) -> PeerSettings:
+        """Return the settings of a peer by its AE title.
+
+        Raises
+        ------
+        InputError
+            Naming those that there are.
+        """
+        for peer in self.settings.peers:
+            if peer.ae_title == ae_title:
+                return peer
+        known = ", ".join(peer.ae_title for peer in self.settings.peers) or "none"
+        raise InputError(f"no peer {ae_title!r} in the settings ([[peers]]: {known})")
+
+    def fetcher(self, ae_title: str, most_instances: int | None = None) -> Fetcher:
+        """Return what fetches from a peer into our store."""
+        settings = self.peer_called(ae_title)
+        bound = most_instances or self.settings.priors.most_instances
+        return Fetcher(ae_title, self.peer(settings), self.store, bound)
+
+    @property
+    def prior_rules(self) -> PriorRules:
+        """Which earlier studies are worth fetching."""
+        priors = self.settings.priors
+        return PriorRules(most=priors.most, years=priors.years, match=Match(priors.match))
+
+    @property
+    def quiet_periods(self) -> QuietPeriods:
+        """After how long a quiet a study is taken as sent."""
+        settings = self.settings.completeness
+        return QuietPeriods(default_s=settings.quiet_s, by_modality=settings.quiet_s_by_modality)
 
     def _make_root(self) -> None:
         try:
@@ -307,6 +384,14 @@ class House:
                 f"storage folder {self.settings.storage.root} cannot be made ({error.strerror}): "
                 "set [storage] folder to one that can be written"
             ) from error
+
+
+def _file(name: str) -> Path:
+    return Path(name).expanduser()
+
+
+def _given(name: str) -> Path | None:
+    return _file(name) if name else None
 
 
 def _build_litemedsam(members: Path, built: Path, progress: Progress) -> None:

@@ -19,9 +19,9 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 
-from domain.errors import StorageError
+from domain.errors import InputError, StorageError
 from domain.uids import SeriesUID, StudyUID
 
 metadata: Final = MetaData()
@@ -84,6 +84,8 @@ class Index:
         ------
         StorageError
             If the database refuses; nothing of this call is kept then.
+        InputError
+            If a value of a header cannot be held.
         """
         rows = [_row(header, path, ours=ours) for header, path, ours in headers]
         if not rows:
@@ -102,6 +104,8 @@ class Index:
                 new = [row for uid, row in fresh.items() if uid not in known]
                 if new:
                     connection.execute(instances.insert(), new)
+        except DataError as error:
+            raise InputError("a value of a header cannot be held by the index") from error
         except SQLAlchemyError as error:
             raise StorageError(f"the index cannot be written: {_said(error)}") from error
 

@@ -8,72 +8,53 @@ import errno
 import io
 import logging
 import socket
-import struct
+import ssl
 import threading
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-from pydicom.uid import (
-    UID,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEG2000TransferSyntaxes,
-    JPEGLSTransferSyntaxes,
-    JPEGTransferSyntaxes,
-    RLELossless,
-)
+from pydicom.uid import UID
 from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID
 from pynetdicom.dsutils import decode
-from pynetdicom.presentation import (
-    AllStoragePresentationContexts,
-    PresentationContext,
-    build_context,
-)
-from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # names made at run time
-    StorageCommitmentPushModel,
-    Verification,
-)
 
 from dicom_node.commitment import CommitmentDesk
-from dicom_node.seg_reader import LABELMAP_STORAGE
+from dicom_node.door import Caller, Door, Rejection, too_many, unknown_application_context
+from dicom_node.presentation import (
+    IMPLEMENTATION_VERSION,
+    log_refused,
+    offered_contexts,
+)
+from dicom_node.receiving import (
+    CANNOT_UNDERSTAND,
+    NOT_INDEXED,
+    OUT_OF_RESOURCES,
+    SUCCESS,
+    RefusedError,
+    received_file,
+)
 from dicom_node.store import Store
+from dicom_node.tls import Reloading, ServerTls
 from dicom_node.upper_layer import (
-    LIMIT_EXCEEDED,
+    APPLICATION_CONTEXT,
+    LARGEST_INSTANCE,
+    LARGEST_PDU,
     Acceptor,
     Message,
     ProtocolError,
-    padded_uid,
 )
-from domain.errors import InputError, StorageError
-from domain.uids import InstanceUID, checked_uid
+from domain.errors import IndexUnavailableError, StorageError
 
 log: Final = logging.getLogger(__name__)
 
-SUCCESS: Final = 0x0000
-OUT_OF_RESOURCES: Final = 0xA700
-CANNOT_UNDERSTAND: Final = 0xC000
 PROCESSING_FAILURE: Final = 0x0110
 UNRECOGNISED_OPERATION: Final = 0x0211
 COMMITMENT_RESULT: Final = frozenset({1, 2})
-IMPLEMENTATION_VERSION: Final = "RADCOPILOT"
 C_STORE_RQ: Final = 0x0001
 C_ECHO_RQ: Final = 0x0030
 N_EVENT_REPORT_RQ: Final = 0x0100
 _JOIN_TIMEOUT_S: Final = 5.0
-
-TRANSFER_SYNTAXES: Final[list[str | UID]] = [
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    *JPEGTransferSyntaxes,
-    *JPEGLSTransferSyntaxes,
-    *JPEG2000TransferSyntaxes,
-    RLELossless,
-]
+_FLOOD: Final = 4  # beyond so many times the limit, connections are closed without a word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,22 +66,32 @@ class NodeAddress:
     port: int = 0
     idle_timeout_s: float = 60.0
     most_associations: int = 32
+    largest_pdu: int = LARGEST_PDU
+    largest_instance: int = LARGEST_INSTANCE
 
 
 class DicomNode:
     """A running SCP; a context manager."""
 
     def __init__(
-        self, address: NodeAddress, store: Store, commitments: CommitmentDesk | None = None
+        self,
+        address: NodeAddress,
+        store: Store,
+        commitments: CommitmentDesk | None = None,
+        *,
+        door: Door | None = None,
+        tls: ServerTls | None = None,
     ) -> None:
         self.address = address
+        self._door = door or Door(ae_title=address.ae_title)
+        self._tls = Reloading(tls) if tls else None
         self._store = store
         self._commitments = commitments or CommitmentDesk()
         self._listener: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
-        self._open: dict[socket.socket, threading.Thread] = {}
-        self._contexts = _contexts()
+        self._open: dict[threading.Thread, socket.socket] = {}
+        self._contexts = offered_contexts()
         self.received = 0
 
     @property
@@ -151,9 +142,9 @@ class DicomNode:
         _shut(listener)
         with self._lock:
             running = list(self._open.items())
-        for connection, _ in running:
+        for _, connection in running:
             _shut(connection)
-        for _, thread in running:
+        for thread, _ in running:
             thread.join(_JOIN_TIMEOUT_S)
         if self._thread is not None:
             self._thread.join(_JOIN_TIMEOUT_S)
@@ -173,48 +164,115 @@ class DicomNode:
     def _listen(self, listener: socket.socket) -> None:
         while True:
             try:
-                connection, _ = listener.accept()
+                connection, address = listener.accept()
             except OSError:  # stopped
                 return
             thread = threading.Thread(
-                target=self._associate, args=(connection,), name="association", daemon=True
+                target=self._associate,
+                args=(connection, str(address[0])),
+                name="association",
+                daemon=True,
             )
             with self._lock:
-                self._open[connection] = thread
+                flooded = len(self._open) >= _FLOOD * self.address.most_associations
+                if not flooded:
+                    self._open[thread] = connection
+            if flooded:
+                log.warning("association.dropped host=%s reason=too many connections", address[0])
+                connection.close()
+                continue
             thread.start()
 
-    def _associate(self, connection: socket.socket) -> None:
+    def _associate(self, connection: socket.socket, host: str) -> None:
+        thread = threading.current_thread()
+        try:
+            connection.settimeout(self.address.idle_timeout_s)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            secured = self._secured(connection, host)
+            if secured is not None:
+                self._converse(secured, host)
+        except OSError as error:  # gone before anything was said
+            log.warning("association.broken host=%s %s", host, error)
+        finally:
+            with self._lock:
+                last = self._open.pop(thread, connection)
+            last.close()
+
+    def _secured(self, connection: socket.socket, host: str) -> socket.socket | None:
+        """Return the connection as TLS where that is set; None where the peer cannot."""
+        if self._tls is None:
+            return connection
+        # the handshake comes after the new socket is known, so that stopping can end it
+        wrapped = self._tls.context().wrap_socket(
+            connection, server_side=True, do_handshake_on_connect=False
+        )
+        with self._lock:
+            self._open[threading.current_thread()] = wrapped
+        try:
+            wrapped.do_handshake()
+        except (ssl.SSLError, OSError) as error:
+            reason = getattr(error, "reason", None) or error
+            log.warning("association.refused host=%s reason=TLS handshake: %s", host, reason)
+            return None
+        return wrapped
+
+    def _converse(self, connection: socket.socket, host: str) -> None:
         acceptor = Acceptor(
             connection=connection,
             supported=self._contexts,
             implementation_class_uid=PYNETDICOM_IMPLEMENTATION_UID,
             implementation_version=IMPLEMENTATION_VERSION,
+            largest_pdu=self.address.largest_pdu,
+            largest_instance=self.address.largest_instance,
         )
         try:
-            connection.settimeout(self.address.idle_timeout_s)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with self._lock:
-                too_many = len(self._open) > self.address.most_associations
-            if too_many:
-                acceptor.reject(*LIMIT_EXCEEDED)
-                log.warning("association.rejected reason=limit of %d", len(self._open) - 1)
+            acceptor.receive_request()
+            rejection = self._rejection(acceptor, host)
+            if rejection is not None:
+                log.warning(
+                    "association.rejected ae_title=%r host=%s reason=%s",
+                    acceptor.calling_ae_title,
+                    host,
+                    rejection.says,
+                )
+                acceptor.reject(rejection.result, rejection.source, rejection.reason)
                 return
-            acceptor.negotiate()
+            acceptor.accept()
+            log_refused(acceptor, host)
             for message in acceptor.messages():
                 self._serve(acceptor, message)
+            if acceptor.aborted_by_peer:
+                log.info(
+                    "association.aborted ae_title=%r host=%s by=peer",
+                    acceptor.calling_ae_title,
+                    host,
+                )
         except TimeoutError:
-            log.info("association.idle ae_title=%s ended", acceptor.calling_ae_title)
+            log.info("association.idle ae_title=%r host=%s ended", acceptor.calling_ae_title, host)
             acceptor.abort()
         except (ProtocolError, OSError) as error:
-            log.warning("association.broken ae_title=%s %s", acceptor.calling_ae_title, error)
+            log.warning(
+                "association.broken ae_title=%r host=%s %s", acceptor.calling_ae_title, host, error
+            )
             acceptor.abort()
         except Exception:  # one peer's oddity must not end the node
-            log.exception("association.failed ae_title=%s", acceptor.calling_ae_title)
+            log.exception("association.failed ae_title=%r host=%s", acceptor.calling_ae_title, host)
             acceptor.abort()
-        finally:
-            with self._lock:
-                self._open.pop(connection, None)
-            connection.close()
+
+    def _rejection(self, acceptor: Acceptor, host: str) -> Rejection | None:
+        with self._lock:
+            open_now = len(self._open)
+        if open_now > self.address.most_associations:
+            return too_many(self.address.most_associations)
+        if acceptor.application_context != APPLICATION_CONTEXT:
+            return unknown_application_context(acceptor.application_context)
+        return self._door.rejection(
+            Caller(
+                calling_ae_title=acceptor.calling_ae_title,
+                called_ae_title=acceptor.called_ae_title,
+                host=host,
+            )
+        )
 
     def _serve(self, acceptor: Acceptor, message: Message) -> None:
         operation = message.number(0x0100)
@@ -227,17 +285,18 @@ class DicomNode:
             status = self._take_commitment(acceptor, message)
             acceptor.answer(message, status, _named(message, 0x0002, 0x1000, 0x1002))
         else:
+            log.warning("operation.unknown command_field=0x%04X", operation)
             acceptor.answer(message, UNRECOGNISED_OPERATION, _named(message, 0x0002))
 
     def _store_instance(self, acceptor: Acceptor, message: Message) -> int:
         try:
-            uid = InstanceUID(checked_uid(message.text(0x1000), "SOP Instance UID"))
-            syntax = acceptor.transfer_syntaxes[message.context_id]
-            meta = file_meta(message.text(0x0002), uid, syntax, acceptor.calling_ae_title)
-            self._store.keep(uid, meta + message.data)
-        except (InputError, KeyError):
-            log.exception("store.refused reason=bad UID or context")
-            return CANNOT_UNDERSTAND
+            self._keep(acceptor, message)
+        except RefusedError as refusal:
+            log.warning("store.refused status=0x%04X reason=%s", refusal.status, refusal)
+            return refusal.status
+        except IndexUnavailableError:
+            log.exception("store.failed")
+            return NOT_INDEXED
         except StorageError:
             log.exception("store.failed")
             return OUT_OF_RESOURCES
@@ -248,13 +307,29 @@ class DicomNode:
             self.received += 1
         return SUCCESS
 
+    def _keep(self, acceptor: Acceptor, message: Message) -> None:
+        if message.data is None:
+            limit = self.address.largest_instance
+            raise RefusedError(OUT_OF_RESOURCES, f"larger than {limit} bytes")
+        syntax = acceptor.transfer_syntaxes.get(message.context_id)
+        if syntax is None:
+            raise RefusedError(CANNOT_UNDERSTAND, f"context {message.context_id} was not accepted")
+        uid, content = received_file(
+            message.data,
+            sop_class=message.text(0x0002),
+            instance=message.text(0x1000),
+            syntax=syntax,
+            source=acceptor.calling_ae_title,
+        )
+        self._store.keep(uid, content)
+
     def _take_commitment(self, acceptor: Acceptor, message: Message) -> int:
         try:
             if message.number(0x1002) not in COMMITMENT_RESULT:
                 return PROCESSING_FAILURE
             syntax = UID(acceptor.transfer_syntaxes[message.context_id])
             information = decode(
-                io.BytesIO(message.data), syntax.is_implicit_VR, syntax.is_little_endian
+                io.BytesIO(message.data or b""), syntax.is_implicit_VR, syntax.is_little_endian
             )
             self._commitments.answer(information)
         except Exception:  # the peer must get a status whatever happens here
@@ -263,46 +338,13 @@ class DicomNode:
         return SUCCESS
 
 
-def file_meta(sop_class: str, instance: str, syntax: str, source: str) -> bytes:
-    """Return preamble and file meta information of a received object (PS3.10 section 7.1)."""
-    title = source.encode("ascii", "replace")
-    version = IMPLEMENTATION_VERSION.encode()
-    short = (
-        (0x0002, b"UI", padded_uid(sop_class)),
-        (0x0003, b"UI", padded_uid(instance)),
-        (0x0010, b"UI", padded_uid(syntax)),
-        (0x0012, b"UI", padded_uid(PYNETDICOM_IMPLEMENTATION_UID)),
-        (0x0013, b"SH", version + b" " * (len(version) % 2)),
-        (0x0016, b"AE", title + b" " * (len(title) % 2)),
-    )
-    body = b"\x02\x00\x01\x00OB\x00\x00\x02\x00\x00\x00\x00\x01" + b"".join(
-        struct.pack("<HH2sH", 2, element, kind, len(value)) + value
-        for element, kind, value in short
-    )
-    length = struct.pack("<HH2sHL", 2, 0, b"UL", 4, len(body))
-    return b"\0" * 128 + b"DICM" + length + body
-
-
 def _named(message: Message, *elements: int) -> dict[int, bytes]:
     """Return the elements of a request that its response repeats."""
     return {each: message.command[each] for each in elements if each in message.command}
 
 
-def _contexts() -> list[PresentationContext]:
-    contexts = [build_context(Verification)]
-    contexts += [
-        build_context(str(context.abstract_syntax), TRANSFER_SYNTAXES)
-        for context in AllStoragePresentationContexts
-    ]
-    contexts.append(build_context(LABELMAP_STORAGE, TRANSFER_SYNTAXES))
-    commitment = build_context(StorageCommitmentPushModel)
-    commitment.scu_role = commitment.scp_role = True
-    contexts.append(commitment)
-    return contexts
-
-
 def _shut(connection: socket.socket) -> None:
     try:
-        connection.shutdown(socket.SHUT_RDWR)
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)  # TLS's own would wait for the peer
     except OSError:  # already closed by the peer
         return

@@ -1,7 +1,8 @@
-"""What we ask of a peer: echo, store, commit, and move."""
+"""What we ask of a peer: echo, store, commit, find, get and move."""
 
 import logging
-from collections.abc import Iterator, Sequence
+import socket
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,26 +10,40 @@ from typing import Final
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, generate_uid
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
+from pynetdicom.presentation import build_role
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # names made at run time
+    PatientRootQueryRetrieveInformationModelFind,
     StorageCommitmentPushModel,
     StorageCommitmentPushModelInstance,
     StudyRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelMove,
     Verification,
 )
 
 from dicom_node.commitment import CommitmentDesk, request_information
 from dicom_node.files import headers
-from domain.errors import InputError, NotOfferedError, PeerRefusedError, PeerUnreachableError
+from dicom_node.presentation import TRANSFER_SYNTAXES
+from dicom_node.queries import Level, identifier
+from dicom_node.receiving import SUCCESS, Keep, Taking
+from dicom_node.tls import ClientTls
+from domain.errors import (
+    InputError,
+    NotOfferedError,
+    PeerRefusedError,
+    PeerUnreachableError,
+)
 from domain.ports import PublishReceipt
-from domain.uids import InstanceUID, SopClassUID, StudyUID
+from domain.uids import InstanceUID, SeriesUID, SopClassUID, StudyUID
 
 log: Final = logging.getLogger(__name__)
 
 _MOST_CONTEXTS: Final = 128
-_SUCCESS: Final = 0x0000
+_CLASSES_A_CALL: Final = (_MOST_CONTEXTS - 1) // len(TRANSFER_SYNTAXES)
+_CANCELLED: Final = 0xFE00
+_MESSAGE_ID: Final = 1
 _WARNINGS: Final = frozenset({0xB000, 0xB006, 0xB007})
 _PENDING: Final = frozenset({0xFF00, 0xFF01})
 
@@ -44,6 +59,7 @@ class Peer:
     answer_timeout_s: float = 60.0
     storage_commitment: bool = False
     commitment_timeout_s: float = 30.0
+    tls: ClientTls | None = None
 
     @property
     def name(self) -> str:
@@ -151,20 +167,85 @@ class DicomPeer:
         ------
         PeerUnreachableError, PeerRefusedError
         """
-        query = Dataset()
-        query.QueryRetrieveLevel = "IMAGE"
-        for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
-            setattr(query, name, header[name].value)
+        names = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+        wanted = {name: str(header[name].value) for name in names}
         model = StudyRootQueryRetrieveInformationModelFind
         try:
             with self._associated([(str(model), ())]) as association:
-                answers = list(association.send_c_find(query, model))
+                answers = list(association.send_c_find(identifier(Level.IMAGE, wanted), model))
         except NotOfferedError:
             return None
         if answers[-1][0].get("Status") != _SUCCESS:  # it does not answer us, which says nothing
             return None
         found = [each for _, each in answers if each is not None]
         return any(str(each.get("SOPInstanceUID")) == header.SOPInstanceUID for each in found)
+
+    def find(
+        self, level: Level, wanted: Mapping[str, str], most: int | None = None
+    ) -> Iterator[Dataset]:
+        """Yield what the peer finds (C-FIND), by keywords and their values; cancel after ``most``.
+
+        The patient level is asked in the Patient Root model, the others in Study Root.
+
+        Raises
+        ------
+        NotOfferedError, PeerUnreachableError, PeerRefusedError
+        """
+        model = StudyRootQueryRetrieveInformationModelFind
+        if level is Level.PATIENT:
+            model = PatientRootQueryRetrieveInformationModelFind
+        query, yielded = identifier(level, wanted), 0
+        with self._associated([(str(model), ())]) as association:
+            for status, found in association.send_c_find(query, model, _MESSAGE_ID):
+                if status.get("Status") not in _PENDING:
+                    if status.get("Status") != _CANCELLED:
+                        self._check("C-FIND", status)
+                elif found is not None and (most is None or yielded < most):
+                    yielded += 1
+                    yield found
+                    if yielded == most:
+                        association.send_c_cancel(_MESSAGE_ID, query_model=model)
+
+    def get(
+        self,
+        study: StudyUID,
+        series: SeriesUID,
+        sop_classes: Sequence[str],
+        keep: Keep,
+        instances: Sequence[InstanceUID] = (),
+    ) -> int:
+        """Fetch a series, or some of its instances, on this association (C-GET); return how many.
+
+        One context for each transfer syntax is proposed, so that nothing is transcoded. What
+        arrives goes through ``keep`` as it is.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be kept; what came before it is.
+        NotOfferedError, PeerUnreachableError, PeerRefusedError
+        """
+        if len(sop_classes) > _CLASSES_A_CALL:
+            raise InputError(
+                f"{len(sop_classes)} SOP classes in one C-GET: at most {_CLASSES_A_CALL}"
+            )
+        query = Dataset()
+        query.QueryRetrieveLevel = "IMAGE" if instances else "SERIES"
+        query.StudyInstanceUID, query.SeriesInstanceUID = study, series
+        if instances:
+            query.SOPInstanceUID = list(instances)
+        model = StudyRootQueryRetrieveInformationModelGet
+        proposals: list[tuple[str, tuple[str, ...]]] = [(str(model), ())]
+        proposals += [(each, (syntax,)) for each in sop_classes for syntax in TRANSFER_SYNTAXES]
+        taken = Taking(keep, self._peer.ae_title)
+        with self._associated(proposals, taken, sop_classes) as association:
+            for status, _ in association.send_c_get(query, model, _MESSAGE_ID):
+                if taken.failure is not None:
+                    association.abort()
+                    raise taken.failure
+                if status.get("Status") not in _PENDING:
+                    self._check("C-GET", status)
+        return taken.count
 
     def commit(
         self, references: Sequence[tuple[SopClassUID, InstanceUID]]
@@ -219,7 +300,10 @@ class DicomPeer:
 
     @contextmanager
     def _associated(
-        self, proposals: Sequence[tuple[str, tuple[str, ...]]]
+        self,
+        proposals: Sequence[tuple[str, tuple[str, ...]]],
+        taken: Taking | None = None,
+        receives: Sequence[str] = (),
     ) -> Iterator[Association]:
         ae = AE(ae_title=self._own_ae_title)
         ae.maximum_pdu_size = 0
@@ -231,7 +315,15 @@ class DicomPeer:
                 ae.add_requested_context(abstract_syntax, list(syntaxes))
             else:
                 ae.add_requested_context(abstract_syntax)
-        association = ae.associate(self._peer.host, self._peer.port, ae_title=self._peer.ae_title)
+        tls = self._peer.tls
+        association = ae.associate(
+            self._peer.host,
+            self._peer.port,
+            ae_title=self._peer.ae_title,
+            tls_args=(tls.context(), self._peer.host) if tls else None,
+            ext_neg=[build_role(each, scp_role=True) for each in receives],
+            evt_handlers=[(evt.EVT_C_STORE, taken.take)] if taken else [],
+        )
         if association.is_rejected:
             raise PeerRefusedError(
                 f"{self._peer.name} refuses associations from {self._own_ae_title}: register this "
@@ -239,15 +331,39 @@ class DicomPeer:
             )
         if not association.is_established:
             if not association.rejected_contexts:
-                raise PeerUnreachableError(
-                    f"{self._peer.name} does not answer: check host, port and firewall"
-                )
+                raise PeerUnreachableError(self._why_unreachable())
             refused = UID(str(association.rejected_contexts[0].abstract_syntax)).name
             raise NotOfferedError(f"{self._peer.name} does not accept {refused}")
+        ended = False
         try:
             yield association
+            ended = True
+        except Exception:  # between messages: the association is whole
+            ended = True
+            raise
         finally:
-            association.release()
+            if ended:
+                association.release()
+            else:  # interrupted amid an exchange
+                association.abort()
+
+    def _why_unreachable(self) -> str:
+        """Return what a second connection finds out, since the first one's error is not kept."""
+        name, tls = self._peer.name, self._peer.tls
+        place = (self._peer.host, self._peer.port)
+        try:
+            connection = socket.create_connection(place, self._peer.connect_timeout_s)
+        except OSError as error:
+            return f"{name} does not answer ({error}): check host, port and firewall"
+        with connection:
+            if tls is None:
+                return f"{name} took the connection and broke it off: does it expect TLS?"
+            try:
+                with tls.context().wrap_socket(connection, server_hostname=self._peer.host):
+                    pass
+            except OSError as error:  # SSLError among them
+                return f"{name}: no TLS ({error}): check its certificate and our ca"
+        return f"{name} broke off the TLS connection: does it trust our certificate?"
 
     def _check(self, what: str, status: Dataset) -> None:
         code = status.get("Status")
@@ -255,6 +371,6 @@ class DicomPeer:
             raise PeerUnreachableError(f"{self._peer.name} broke off during {what}")
         if code in _WARNINGS:
             log.warning("peer.warned what=%s status=0x%04X", what, code)
-        elif code != _SUCCESS:
+        elif code != SUCCESS:
             said = status.get("ErrorComment") or "no comment"
             raise PeerRefusedError(f"{self._peer.name} answered {what} with 0x{code:04X}: {said}")

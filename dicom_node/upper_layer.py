@@ -28,9 +28,11 @@ ABORT: Final = 0x07
 RELEASE_RP: Final = b"\x06\x00\x00\x00\x00\x04\x00\x00\x00\x00"
 APPLICATION_CONTEXT: Final = "1.2.840.10008.3.1.1.1"
 NO_DATA_SET: Final = 0x0101
-LIMIT_EXCEEDED: Final = (2, 3, 2)  # transient, presentation related, local limit (PS3.8 table 9-21)
+LARGEST_PDU: Final = 1 << 24
+LARGEST_INSTANCE: Final = 1 << 32
+_ARTIM_S: Final = 5.0
 _LARGEST_RQ: Final = 1 << 20
-_LARGEST_PDU: Final = 1 << 28
+_LARGEST_COMMAND: Final = 1 << 16
 _HEADER: Final = struct.Struct(">BxL")
 _PDV: Final = struct.Struct(">LBB")
 _ELEMENT: Final = struct.Struct("<HHL")
@@ -44,11 +46,14 @@ class ProtocolError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """One DIMSE message: its command elements by element number, and its data set as received."""
+    """One DIMSE message: its command elements by element number, and its data set as received.
+
+    ``data`` is None where the data set was larger than allowed: it was read and thrown away.
+    """
 
     context_id: int
     command: Mapping[int, bytes]
-    data: bytes
+    data: bytes | bytearray | None
 
     def number(self, element: int) -> int:
         """Return a US element of the command; 0 where it is absent."""
@@ -67,47 +72,70 @@ class Acceptor:
     supported: Sequence[PresentationContext]
     implementation_class_uid: str
     implementation_version: str
+    largest_pdu: int = LARGEST_PDU
+    largest_instance: int = LARGEST_INSTANCE
     transfer_syntaxes: dict[int, str] = field(default_factory=dict)
     calling_ae_title: str = ""
     called_ae_title: str = ""
+    application_context: str = ""
+    refused: list[PresentationContext] = field(default_factory=list)
+    aborted_by_peer: bool = False
+    _asked: A_ASSOCIATE | None = None
 
-    def negotiate(self) -> None:
-        """Read the peer's request and accept it with the contexts that both sides know.
+    def receive_request(self) -> None:
+        """Read the peer's request; its AE titles are known then.
 
         Raises
         ------
         ProtocolError
-            If the first PDU is no association request.
+            If the first PDU is no association request, or cannot be decoded.
         """
         kind, body = self._read_pdu(_LARGEST_RQ)
         if kind != ASSOCIATE_RQ:
             raise ProtocolError(f"PDU type {kind} before an association request")
         request = A_ASSOCIATE_RQ()
-        request.decode(_HEADER.pack(kind, len(body)) + body)
-        asked = request.to_primitive()
-        roles = {
-            item.sop_class_uid: (item.scu_role, item.scp_role)
-            for item in asked.user_information
-            if isinstance(item, SCP_SCU_RoleSelectionNegotiation) and item.sop_class_uid
-        }
-        results, role_answers = negotiate_as_acceptor(
-            asked.presentation_context_definition_list, list(self.supported), roles
-        )
-        self.calling_ae_title = str(asked.calling_ae_title).strip()
-        self.called_ae_title = str(asked.called_ae_title).strip()
-        self.transfer_syntaxes = {
-            int(context.context_id or 0): str(context.transfer_syntax[0])
-            for context in results
-            if context.result == 0
-        }
-        answer = A_ASSOCIATE_AC()
-        answer.from_primitive(self._acceptance(asked, results, role_answers))
-        self.connection.sendall(answer.encode())
+        try:
+            request.decode(_HEADER.pack(kind, len(body)) + body)
+            asked = request.to_primitive()
+            self.calling_ae_title = str(asked.calling_ae_title).strip()
+            self.called_ae_title = str(asked.called_ae_title).strip()
+            self.application_context = str(asked.application_context_name or "")
+        except Exception as error:  # whatever pynetdicom meets in a peer's bytes
+            raise ProtocolError(
+                f"an association request that cannot be decoded ({type(error).__name__}: {error})"
+            ) from error
+        self._asked = asked
+
+    def accept(self) -> None:
+        """Accept the request with the contexts that both sides know; ``refused`` holds the rest.
+
+        Raises
+        ------
+        ProtocolError
+            If what was asked cannot be answered.
+        """
+        if self._asked is None:
+            raise ProtocolError("nothing was asked yet")
+        try:
+            encoded = self._acceptance(self._asked)
+        except Exception as error:  # whatever pynetdicom meets in a peer's bytes
+            raise ProtocolError(
+                f"contexts that cannot be negotiated ({type(error).__name__}: {error})"
+            ) from error
+        self.connection.sendall(encoded)
 
     def reject(self, result: int, source: int, reason: int) -> None:
-        """Read the peer's request and refuse it (PS3.8 section 9.3.4)."""
-        self._read_pdu(_LARGEST_RQ)
+        """Refuse the request (PS3.8 section 9.3.4) and leave it to the peer to hang up.
+
+        A connection closed at once can overtake the answer in a peer that reads its events in
+        turn, and then it knows no reason.
+        """
         self.connection.sendall(bytes((3, 0, 0, 0, 0, 4, 0, result, source, reason)))
+        self.connection.settimeout(_ARTIM_S)
+        try:
+            self.connection.recv(1)
+        except OSError:
+            return
 
     def messages(self) -> Iterator[Message]:
         """Yield complete messages until the peer releases or aborts.
@@ -117,28 +145,21 @@ class Acceptor:
         ProtocolError
             On anything else; also where a connection ends in the middle of a PDU.
         """
-        command, data = bytearray(), bytearray()
-        elements: dict[int, bytes] = {}
+        assembly = _Assembly(self.largest_instance)
         while True:
-            kind, body = self._read_pdu(_LARGEST_PDU)
+            kind, body = self._read_pdu(self.largest_pdu)
             if kind == RELEASE_RQ:
                 self.connection.sendall(RELEASE_RP)
                 return
             if kind == ABORT:
+                self.aborted_by_peer = True
                 return
             if kind != P_DATA:
                 raise ProtocolError(f"PDU type {kind} on an established association")
-            for context_id, control, fragment in _values(body):
-                target = command if control & _IS_COMMAND else data
-                target += fragment
-                if not control & _IS_LAST:
-                    continue
-                if control & _IS_COMMAND:
-                    elements = dict(_elements(command))
-                    if _follows_data(elements):
-                        continue
-                yield Message(context_id=context_id, command=elements, data=bytes(data))
-                command, data = bytearray(), bytearray()
+            for value in _values(body):
+                message = assembly.take(*value)
+                if message is not None:
+                    yield message
 
     def answer(self, message: Message, status: int, elements: Mapping[int, bytes]) -> None:
         """Send the response of a message without a data set (PS3.7 annex E)."""
@@ -163,27 +184,42 @@ class Acceptor:
         except OSError:
             return
 
-    def _acceptance(
-        self,
-        asked: A_ASSOCIATE,
-        results: list[PresentationContext],
-        roles: list[SCP_SCU_RoleSelectionNegotiation],
-    ) -> A_ASSOCIATE:
+    def _acceptance(self, asked: A_ASSOCIATE) -> bytes:
+        roles = {
+            item.sop_class_uid: (item.scu_role, item.scp_role)
+            for item in asked.user_information
+            if isinstance(item, SCP_SCU_RoleSelectionNegotiation) and item.sop_class_uid
+        }
+        results, role_answers = negotiate_as_acceptor(
+            asked.presentation_context_definition_list, list(self.supported), roles
+        )
+        self.transfer_syntaxes = {
+            int(context.context_id or 0): str(context.transfer_syntax[0])
+            for context in results
+            if context.result == 0
+        }
+        self.refused = [
+            context
+            for context in asked.presentation_context_definition_list
+            if context.context_id not in self.transfer_syntaxes
+        ]
         length = MaximumLengthNotification()
-        length.maximum_length_received = 0
+        length.maximum_length_received = self.largest_pdu
         uid = ImplementationClassUIDNotification()
         uid.implementation_class_uid = self.implementation_class_uid
         version = ImplementationVersionNameNotification()
         version.implementation_version_name = self.implementation_version
-        answer = A_ASSOCIATE()
-        answer.application_context_name = APPLICATION_CONTEXT
-        answer.calling_ae_title = asked.calling_ae_title
-        answer.called_ae_title = asked.called_ae_title
-        answer.result = 0
-        answer.result_source = 1
-        answer.presentation_context_definition_results_list = results
-        answer.user_information = [length, uid, version, *roles]
-        return answer
+        primitive = A_ASSOCIATE()
+        primitive.application_context_name = APPLICATION_CONTEXT
+        primitive.calling_ae_title = asked.calling_ae_title
+        primitive.called_ae_title = asked.called_ae_title
+        primitive.result = 0
+        primitive.result_source = 1
+        primitive.presentation_context_definition_results_list = results
+        primitive.user_information = [length, uid, version, *role_answers]
+        answer = A_ASSOCIATE_AC()
+        answer.from_primitive(primitive)
+        return bytes(answer.encode())
 
     def _read_pdu(self, largest: int) -> tuple[int, bytearray]:
         kind, length = _HEADER.unpack(self._read(_HEADER.size))
@@ -201,6 +237,49 @@ class Acceptor:
                 raise ProtocolError("the peer closed the connection")
             filled += read
         return content
+
+
+class _Assembly:
+    """Fragments on their way to messages; of a data set too large nothing is kept."""
+
+    def __init__(self, largest_instance: int) -> None:
+        self._largest = largest_instance
+        self._clear()
+
+    def _clear(self) -> None:
+        self._context: int | None = None
+        self._command = bytearray()
+        self._elements: dict[int, bytes] | None = None
+        self._data: bytearray | None = bytearray()
+
+    def take(self, context_id: int, control: int, fragment: memoryview) -> Message | None:
+        """Add a fragment and return the message that it completes."""
+        if self._context not in (None, context_id):
+            raise ProtocolError(f"context {context_id} inside a message of {self._context}")
+        self._context = context_id
+        is_command = bool(control & _IS_COMMAND)
+        if is_command != (self._elements is None):
+            raise ProtocolError(
+                "a command inside a data set" if is_command else "a data set before its command"
+            )
+        if is_command:
+            self._command += fragment
+            if len(self._command) > _LARGEST_COMMAND:
+                raise ProtocolError(f"a command set of more than {_LARGEST_COMMAND} bytes")
+        elif self._data is not None:
+            if len(self._data) + len(fragment) > self._largest:
+                self._data = None
+            else:
+                self._data += fragment
+        if not control & _IS_LAST:
+            return None
+        if is_command:
+            self._elements = dict(_elements(self._command))
+            if _follows_data(self._elements):
+                return None
+        message = Message(context_id=context_id, command=self._elements or {}, data=self._data)
+        self._clear()
+        return message
 
 
 def padded_uid(uid: str) -> bytes:

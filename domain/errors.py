@@ -23,6 +23,7 @@
     │   └── PeerRefusedError
     │       └── NotOfferedError
     ├── StorageError              disk full, index not writable, port busy
+    │   └── IndexUnavailableError     the index was not written at the last try
     └── Cancelled                 the user stopped it; nothing went wrong
 
 Messages name the thing, its value and the remedy, and never a patient.
@@ -111,6 +112,10 @@ class NotOfferedError(PeerRefusedError):
 
 class StorageError(RadcopilotError):
     """Something could not be kept: disk full, folder not writable, port already taken."""
+
+
+class IndexUnavailableError(StorageError):
+    """The index could not be written at the last try: nothing is taken in until it can."""
 
 
 class Cancelled(RadcopilotError):  # noqa: N818 - not a failure

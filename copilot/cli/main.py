@@ -10,6 +10,7 @@ from copilot.cli.ask import ask
 from copilot.cli.console import complain
 from copilot.cli.demo import demo
 from copilot.cli.evaluate import evaluate
+from copilot.cli.fetch import fetch
 from copilot.cli.finetune import finetune
 from copilot.cli.jobs import app as jobs_app
 from copilot.cli.measure import measure
@@ -30,7 +31,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, serve, check, ask, transcribe, measure, evaluate, finetune, studies):
+for command in (demo, serve, check, ask, transcribe, measure, evaluate, finetune, fetch, studies):
     app.command()(command)
 app.add_typer(models_app, name="models")
 app.add_typer(audit_app, name="audit")

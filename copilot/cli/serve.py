@@ -28,6 +28,7 @@ def serve(*, config: Config = None) -> None:
     """Run the DICOM node and the web application until interrupted."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("pynetdicom").setLevel(logging.WARNING)
+    logging.getLogger("pydicom").setLevel(logging.ERROR)  # its warnings quote values of headers
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("highdicom").setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, _end)
@@ -74,6 +75,8 @@ def _checks(home: House) -> Iterator[tuple[str, Check]]:
         yield f"model {name}", lambda name=name: _model(home, name)  # type: ignore[misc]
     yield "engines", lambda: ", ".join(sorted(home.engines))
     yield "DICOM port", lambda: _port(home.settings.node.host, home.settings.node.port)
+    yield "DICOM callers", lambda: _callers(home)
+    yield "DICOM TLS", lambda: _tls(home)
     yield "web port", lambda: _port(home.settings.web.host, home.settings.web.port)
     for peer in home.settings.peers:
         yield f"peer {peer.ae_title}", lambda peer=peer: _echo(home, peer)  # type: ignore[misc]
@@ -101,6 +104,21 @@ def _model(home: House, name: str) -> str:
 def _port(host: str, port: int) -> str:
     listening_socket(host, port).close()
     return f"{host}:{port} is free"
+
+
+def _callers(home: House) -> str:
+    door = home.door
+    listed = "; ".join(str(entry) for entry in door.allowed) or "nobody"
+    called = f"who must call {door.ae_title}" if door.check_called_ae else "by any called AE title"
+    return f"{listed}, {called}"
+
+
+def _tls(home: House) -> str:
+    tls = home.node_tls
+    if tls is None:
+        return "off"
+    tls.context()
+    return f"{tls.certificate}, " + (f"callers signed by {tls.ca}" if tls.ca else "any caller")
 
 
 def _echo(home: House, peer: object) -> str:

@@ -1,6 +1,7 @@
 import pytest
 
 from copilot.settings import load_settings
+from copilot.wiring import House
 from domain.errors import SettingsError
 
 
@@ -27,6 +28,22 @@ def test_a_site_table_keeps_the_defaults_it_does_not_name(site):
     assert settings.web == load_settings().web
 
 
+def test_only_loopback_may_call_us_by_default_and_peers_are_added(site):
+    assert [str(entry) for entry in House(load_settings()).door.allowed] == [
+        "* from 127.0.0.0/8",
+        "* from ::1",
+    ]
+    text = '[node]\nallow = [{ ae_title = "CT1" }]\n[[peers]]\nae_title = "PACS"\n'
+    house = House(load_settings(site(text + 'host = "pacs.example.org"\nport = 104\n')))
+    listed = [str(entry) for entry in house.door.allowed]
+    assert listed == ["CT1 from *", "PACS from pacs.example.org"]
+
+
+def test_half_a_tls_table_stops_the_start(site):
+    with pytest.raises(SettingsError, match="certificate and key together"):
+        _ = House(load_settings(site('[node.tls]\ncertificate = "node.pem"\n'))).node_tls
+
+
 def test_the_shipped_examples_are_valid(pytestconfig):
     configs = pytestconfig.rootpath / "configs"
     for name in ("site.example.toml", "docker.toml"):
@@ -42,6 +59,8 @@ def test_the_shipped_examples_are_valid(pytestconfig):
         ('[node]\nae_title = "A TITLE THAT IS TOO LONG"\n', r"node\.ae_title"),
         ('[[peers]]\nae_title = "PACS"\nport = 104\n', r"peers\.0\.host"),
         ('[speech]\nengine = "siri"\n', r"speech\.engine"),
+        ('[node]\nallow = [{ title = "X" }]\n', r"node\.allow\.0\.title"),
+        ('[node.tls]\ncert = "x"\n', r"node\.tls\.cert"),
         ("[node\n", "not TOML"),
     ],
 )

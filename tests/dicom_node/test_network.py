@@ -7,7 +7,8 @@ from pynetdicom.sop_class import CTImageStorage
 
 from copilot.demo.orthanc import free_port
 from copilot.settings import environment
-from dicom_node.scp import OUT_OF_RESOURCES, DicomNode, NodeAddress
+from dicom_node.receiving import OUT_OF_RESOURCES
+from dicom_node.scp import DicomNode, NodeAddress
 from dicom_node.scu import DicomPeer, Peer
 from domain.errors import PeerRefusedError, PeerUnreachableError, StorageError
 from domain.uids import SeriesUID

@@ -1,12 +1,14 @@
 import errno
 import os
+import time
 
 import pydicom
 import pytest
+from sqlalchemy import create_engine, text
 
 from dicom_node.index import Index
 from dicom_node.store import Store
-from domain.errors import InputError, StorageError
+from domain.errors import IndexUnavailableError, InputError, StorageError
 from domain.uids import InstanceUID, SeriesUID, StudyUID
 from tests.phantoms import ct, ellipsoid, grid, series
 
@@ -42,6 +44,17 @@ def test_a_resend_changes_nothing(store, files):
     assert store.index.count() == len(files)
 
 
+def test_the_same_object_from_another_sender_changes_nothing(store, files, tmp_path):
+    keep_all(store, files)
+    again = pydicom.dcmread(files[0])
+    again.file_meta.SourceApplicationEntityTitle = "ARCHIVE"
+    again.save_as(tmp_path / "again.dcm")
+    content = (tmp_path / "again.dcm").read_bytes()
+    assert content != files[0].read_bytes()
+    assert not store.keep(uid_of(files[0]), content)
+    assert not (tmp_path / "store" / "quarantine").exists()
+
+
 def test_another_object_under_a_known_uid_never_replaces_the_first(store, files, tmp_path):
     keep_all(store, files)
     first = files[0].read_bytes()
@@ -68,12 +81,54 @@ def test_what_a_crash_left_unindexed_is_found_at_the_next_start(files, tmp_path)
     first = Store(folder, Index(f"sqlite:///{tmp_path / 'a.db'}"))
     keep_all(first, files)
     first.close()
-    (next((folder / "instances").iterdir()) / ".half.part").write_bytes(b"half a file")
+    spread = next((folder / "instances").iterdir())
+    for name, age_s in ((".half.part", 7200), (".now.part", 0)):
+        (spread / name).write_bytes(b"half a file")
+        os.utime(spread / name, (time.time() - age_s,) * 2)
     again = Store(folder, Index(f"sqlite:///{tmp_path / 'b.db'}"))
     again.settle()
     assert again.index.count() == len(files)
-    assert not list(folder.rglob("*.part"))
+    assert [path.name for path in folder.rglob("*.part")] == [".now.part"]  # another's, at work
     again.close()
+
+
+def test_an_index_that_fails_stops_taking_in_until_it_is_written_again(files, tmp_path):
+    url = f"sqlite:///{tmp_path / 'index.db'}"
+    store = Store(tmp_path / "s", Index(url))
+    store.keep(uid_of(files[0]), files[0].read_bytes())
+    store.settle()
+    with create_engine(url).begin() as other:
+        other.execute(text("ALTER TABLE instances RENAME TO gone"))
+    store.keep(uid_of(files[1]), files[1].read_bytes())
+    store.settle()
+    with pytest.raises(IndexUnavailableError, match="index cannot be written"):
+        store.keep(uid_of(files[2]), files[2].read_bytes())
+    assert not store.path_of(uid_of(files[2])).exists()
+    with create_engine(url).begin() as other:
+        other.execute(text("ALTER TABLE gone RENAME TO instances"))
+    deadline = time.monotonic() + 30
+    while store.index.count() < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert store.index.count() == 2
+    assert taken_again(store, files[2], deadline)
+    store.close()
+
+
+def taken_again(store, path, deadline):
+    while time.monotonic() < deadline:
+        try:
+            return store.keep(uid_of(path), path.read_bytes())
+        except IndexUnavailableError:
+            time.sleep(0.05)
+    return False
+
+
+def test_an_object_under_another_name_is_set_aside_and_the_rest_goes_on(store, files, tmp_path):
+    store.keep(InstanceUID("1.2.3"), files[0].read_bytes())
+    keep_all(store, files[1:])
+    store.settle()
+    assert store.index.count() == len(files) - 1
+    assert (tmp_path / "store" / "quarantine" / "1.2.3.dcm").exists()
 
 
 def test_a_full_disk_is_said_and_leaves_nothing_half_written(store, files, tmp_path, monkeypatch):
