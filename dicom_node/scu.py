@@ -175,7 +175,7 @@ class DicomPeer:
                 answers = list(association.send_c_find(identifier(Level.IMAGE, wanted), model))
         except NotOfferedError:
             return None
-        if answers[-1][0].get("Status") != _SUCCESS:  # it does not answer us, which says nothing
+        if answers[-1][0].get("Status") != SUCCESS:  # it does not answer us, which says nothing
             return None
         found = [each for _, each in answers if each is not None]
         return any(str(each.get("SOPInstanceUID")) == header.SOPInstanceUID for each in found)
