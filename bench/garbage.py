@@ -10,48 +10,43 @@ input that it refused, and hold exactly the bytes of those it answered with Succ
 import argparse
 import logging
 import random
-import socket
 import struct
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID
-from pynetdicom.pdu import A_ASSOCIATE_RQ
-from pynetdicom.pdu_primitives import (
-    A_ASSOCIATE,
-    ImplementationClassUIDNotification,
-    MaximumLengthNotification,
-)
-from pynetdicom.presentation import build_context
 from rich.console import Console
 from rich.table import Table
 
-from bench.ingest import make_images
+from bench.pdus import (
+    AE_TITLE,
+    C_STORE,
+    RELEASE,
+    STORED,
+    SUCCESS,
+    association_request,
+    command_set,
+    data_pdus,
+    data_value,
+    echo,
+    exchange,
+    p_data,
+    padded,
+    reassembled,
+    us,
+)
 from dicom_node.files import read_dataset
 from dicom_node.index import Index
 from dicom_node.scp import DicomNode, NodeAddress
 from dicom_node.store import Store
 from domain.errors import RadcopilotError
 
-AE_TITLE: Final = "RADCOPILOT"
 LAYERS: Final = ("association", "pdu", "command", "data set", "stream")
-SUCCESS: Final = "0x0000"
-STORED: Final = "store 0x0000"
-ECHOED: Final = "echo 0x0000"
-_RELEASE: Final = b"\x05\x00\x00\x00\x00\x04\x00\x00\x00\x00"
-_C_STORE: Final = 0x0001
-_C_ECHO: Final = 0x0030
-_VERIFICATION: Final = "1.2.840.10008.1.1"
-_FRAGMENT: Final = 16_000
 _LARGEST_FILE: Final = 700_000
-_ANSWER_TIMEOUT_S: Final = 20.0
-_RELEASED: Final = 6
-_ANSWERS: Final = {3: "rejected", 4: "", _RELEASED: "released", 7: "aborted"}
 _FOREIGN: Final = (
     b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x55" * 300,
@@ -175,15 +170,6 @@ def run(
     return report
 
 
-def echo(port: int) -> bool:
-    """Tell whether the node answers C-ECHO."""
-    command = _command(
-        {0x0002: _padded(_VERIFICATION), 0x0100: _u16(_C_ECHO), 0x0800: _u16(0x0101)}
-    )
-    sent = _association(_VERIFICATION, "1.2.840.10008.1.2") + _pdu(_value(command, 3)) + _RELEASE
-    return ECHOED in _exchange(port, sent)
-
-
 def _fault(path: Path, sent: bytes | None, *, aside: bool) -> str:
     if path.suffix == ".part":
         return "half-written"
@@ -202,15 +188,15 @@ def _one(
     digits = len(source.uid)
     uid = "1." + str(chance.randrange(10 ** (digits - 3), 10 ** (digits - 2)))
     data = source.data.replace(source.uid.encode(), uid.encode())
-    association = _association(source.sop_class, source.syntax)
-    command = _command(
+    association = association_request(source.sop_class, source.syntax)
+    command = command_set(
         {
-            0x0002: _padded(source.sop_class),
-            0x0100: _u16(_C_STORE),
-            0x0110: _u16(7),
-            0x0700: _u16(0),
-            0x0800: _u16(1),
-            0x1000: _padded(uid),
+            0x0002: padded(source.sop_class),
+            0x0100: us(C_STORE),
+            0x0110: us(7),
+            0x0700: us(0),
+            0x0800: us(1),
+            0x1000: padded(uid),
         }
     )
     if layer == "association":
@@ -219,15 +205,15 @@ def _one(
         command = damaged(command, chance)
     elif layer == "data set":
         data = damaged(data, chance, head=chance.random() < 0.5)  # noqa: PLR2004 - as often as not
-    message = _pdu(_value(command, 3)) + b"".join(_data_pdus(data))
+    message = p_data(data_value(command, 3)) + b"".join(data_pdus(data))
     if layer == "pdu":
         message = damaged(message, chance)
-    sent = association + message + _RELEASE
+    sent = association + message + RELEASE
     if layer == "stream":
         noise = chance.randbytes(chance.randrange(1, 4000))
         sent = chance.choice((*_FOREIGN, noise, damaged(sent, chance)))
     lines = reasons.lines
-    answers = _exchange(node.port, sent)
+    answers = exchange(node.port, sent)
     data = b"" if STORED not in answers else reassembled(sent)
     return Outcome(layer=layer, uid=uid, data=data, answers=answers, logged=reasons.lines - lines)
 
@@ -273,132 +259,30 @@ def _inspect(folder: Path, accepted: dict[str, bytes], report: Report) -> None:
         report.wrong.append(f"{report.kept} kept and {report.indexed} indexed")
 
 
-def reassembled(sent: bytes) -> bytes:
-    """Return the first data set in a stream of PDUs, as the standard reads it."""
-    data = b""
-    for kind, body in _pdus(sent):
-        place = 0
-        while kind == 4 and place + 6 <= len(body):  # noqa: PLR2004 - P-DATA-TF, and a PDV's head
-            length, _, control = struct.unpack_from(">LBB", body, place)
-            if not control & 1:
-                data += body[place + 6 : place + 4 + length]
-                if control & 2:
-                    return data
-            place += 4 + length
-    return data
-
-
-def _exchange(port: int, sent: bytes) -> tuple[str, ...]:
-    """Send all, close for writing, and return what was answered."""
-    received = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=_ANSWER_TIMEOUT_S) as connection:
-        try:
-            connection.sendall(sent)
-            connection.shutdown(socket.SHUT_WR)
-        except OSError:  # refused while it was sent: the answer may still be there
-            pass
-        try:
-            while part := connection.recv(65536):
-                received += part
-        except ConnectionError:
-            pass
-    answers = [(kind, _said(kind, body)) for kind, body in _pdus(received) if kind in _ANSWERS]
-    told = tuple(said for kind, said in answers if kind != _RELEASED)
-    return told or tuple(said for _, said in answers)  # a release comes after all else
-
-
-def _said(kind: int, body: bytes) -> str:
-    if kind != 4:  # noqa: PLR2004 - P-DATA-TF
-        return _ANSWERS[kind]
-    elements, place = dict[int, bytes](), 6
-    while place + 8 <= len(body):
-        _, element, length = struct.unpack_from("<HHL", body, place)
-        elements[element] = body[place + 8 : place + 8 + length]
-        place += 8 + length
-    status = int.from_bytes(elements.get(0x0900, b""), "little")
-    answered = int.from_bytes(elements.get(0x0100, b""), "little")
-    name = {_C_STORE | 0x8000: "store", _C_ECHO | 0x8000: "echo"}.get(answered, "other")
-    return f"{name} 0x{status:04X}"
-
-
-def _pdus(stream: bytes) -> Iterator[tuple[int, bytes]]:
-    place = 0
-    while place + 6 <= len(stream):
-        kind, length = struct.unpack_from(">BxL", stream, place)
-        yield kind, stream[place + 6 : place + 6 + length]
-        place += 6 + length
-
-
-def _association(abstract_syntax: str, transfer_syntax: str) -> bytes:
-    length = MaximumLengthNotification()
-    uid = ImplementationClassUIDNotification()
-    uid.implementation_class_uid = PYNETDICOM_IMPLEMENTATION_UID
-    context = build_context(abstract_syntax, transfer_syntax)
-    context.context_id = 1
-    asked = A_ASSOCIATE()
-    asked.application_context_name = "1.2.840.10008.3.1.1.1"
-    asked.calling_ae_title, asked.called_ae_title = "GARBAGE", AE_TITLE
-    asked.presentation_context_definition_list = [context]
-    asked.user_information = [length, uid]
-    pdu = A_ASSOCIATE_RQ()
-    pdu.from_primitive(asked)
-    return bytes(pdu.encode())
-
-
-def _command(elements: Mapping[int, bytes]) -> bytes:
-    body = b"".join(
-        struct.pack("<HHL", 0, element, len(value)) + value
-        for element, value in sorted(elements.items())
-    )
-    return struct.pack("<HHLL", 0, 0, 4, len(body)) + body
-
-
-def _value(fragment: bytes, control: int) -> bytes:
-    return struct.pack(">LBB", len(fragment) + 2, 1, control) + fragment
-
-
-def _pdu(value: bytes) -> bytes:
-    return struct.pack(">BxL", 4, len(value)) + value
-
-
-def _data_pdus(data: bytes) -> Iterator[bytes]:
-    for start in range(0, max(len(data), 1), _FRAGMENT):
-        last = start + _FRAGMENT >= len(data)
-        yield _pdu(_value(data[start : start + _FRAGMENT], 2 if last else 0))
-
-
-def _padded(uid: str) -> bytes:
-    return uid.encode() + b"\0" * (len(uid) % 2)
-
-
-def _u16(number: int) -> bytes:
-    return struct.pack("<H", number)
-
-
 def main() -> None:
     """Print the table; exit with 1 where the node did not pass."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--inputs", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--files", type=Path, help="folder of real files; besides made ones")
+    parser.add_argument("--files", type=Path, default=Path("../shared/data/zoo"))
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # pydicom's, of damaged headers
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
     ours = logging.getLogger("dicom_node")
     ours.propagate = False  # its lines are counted here
     ours.addHandler(logging.NullHandler())
+    sources = originals(sorted(arguments.files.rglob("*.dcm")))
+    if not sources:
+        raise SystemExit(f"no small DICOM file in {arguments.files}: give --files FOLDER")
     with tempfile.TemporaryDirectory() as workplace:
         folder = Path(workplace)
-        files = make_images(folder / "images", 2)
-        if arguments.files:
-            files += sorted(arguments.files.rglob("*.dcm"))
         store = Store(folder / "store", Index(f"sqlite:///{folder / 'index.db'}"))
         with DicomNode(NodeAddress(ae_title=AE_TITLE), store) as node:
             report = run(
                 node,
                 store,
                 folder / "store",
-                originals(files),
+                sources,
                 inputs=arguments.inputs,
                 seed=arguments.seed,
             )
