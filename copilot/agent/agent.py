@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from copilot.agent.endings import Asked, NotFound, Proposed
 from copilot.agent.endpoint import Endpoint, ModelMind
 from copilot.agent.instructions import load_instructions
 from copilot.agent.loop import MOST_ROUNDS, Limits, Work, worked
@@ -20,7 +21,7 @@ from copilot.agent.record import (
     recorded,
 )
 from copilot.agent.rules import RuleMind
-from copilot.agent.workbench import Asked, NotFound, Proposed, Workbench
+from copilot.agent.workbench import Workbench
 from domain.concepts import ConceptTable
 from domain.errors import InputError, StorageError
 from domain.ports import Clock, Progress, Segmenter

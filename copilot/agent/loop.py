@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from copilot.agent.calls import BadCallError, parsed
+from copilot.agent.endings import Ending
 from copilot.agent.minds import Mind, MindFailedError, Reply, Round, Told, ToolCall
-from copilot.agent.workbench import Ending, Workbench
+from copilot.agent.workbench import Workbench
 
 MOST_ROUNDS: Final = 5
 _MOST_CALLS: Final = 16

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from copilot.agent.endings import Asked, Ending, NotFound, Proposed
 from copilot.agent.loop import Turn, Work
 from copilot.agent.minds import MindFailedError, Reply, Round, ToolCall
-from copilot.agent.workbench import Asked, Ending, NotFound, Proposed
 from dicom_node.files import write_whole
 from domain.errors import InputError, UnreadableFileError
 from domain.volume import Volume

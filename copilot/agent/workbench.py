@@ -21,11 +21,12 @@ from copilot.agent.calls import (
     InspectCall,
     MeasureCall,
     ProposeCall,
-    Region,
     SegmentCall,
     written,
 )
+from copilot.agent.endings import Asked, Ending, NotFound, Proposed
 from copilot.agent.pictures import kept_back, picture
+from copilot.agent.regions import in_region, in_words, window_of
 from copilot.agent.remarks import checked, tidied
 from copilot.keys import measurement_name
 from copilot.plausibility import (
@@ -39,7 +40,7 @@ from copilot.reviewer import side_of
 from domain.concepts import Concept, ConceptTable, Window
 from domain.errors import CannotDoError, PromptError, UncalibratedError
 from domain.ports import Progress, Segmenter
-from domain.prompt import Box, Prompt
+from domain.prompt import Prompt
 from domain.segment import AlgorithmType, Segment
 from domain.volume import Mask, Volume
 from reporting.findings import numbers_of
@@ -58,31 +59,6 @@ class Shown:
 
     text: str
     picture: bytes | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Proposed:
-    """The agent's end: masks for the radiologist to judge, and a remark that was checked."""
-
-    segments: tuple[Segment, ...]
-    remark: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class NotFound:
-    """The agent's end: nothing, with what was searched."""
-
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """The agent's end: a question to the radiologist."""
-
-    question: str
-
-
-Ending = Proposed | NotFound | Asked
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -210,7 +186,7 @@ class Workbench:
                 continue
             masks.append(self._hold(segment, call.concept))
         if self._is_wanted(call.concept):
-            self._searched.append(_in_words(prompt))
+            self._searched.append(in_words(prompt))
         return _told(masks=masks, absent=absent)
 
     def _prompt(self, call: SegmentCall) -> Prompt:
@@ -219,7 +195,7 @@ class Workbench:
         if call.region is None:
             return prompt
         try:
-            prompt = _in_region(prompt, call.region)
+            prompt = in_region(prompt, call.region)
             prompt.check_inside(self.volume.grid.shape)
         except PromptError as error:
             raise BadCallError(str(error)) from error
@@ -264,7 +240,7 @@ class Workbench:
             return _told(picture=None, reason=f"{reason}: go by measure")
         window = self.window
         if call.window is not None:
-            window = _window(call.window)
+            window = window_of(call.window)
         try:
             png, index = picture(
                 self.volume, mask, plane=call.plane, index=call.slice, window=window
@@ -387,31 +363,6 @@ class Workbench:
         return self._held[mask_id]
 
 
-def _in_region(prompt: Prompt, region: Region) -> Prompt:
-    """Return a prompt for part of the volume; what the radiologist set is never widened."""
-    if region.slices is not None:
-        start, stop = region.slices
-        if prompt.slice_range is not None:
-            start, stop = max(start, prompt.slice_range[0]), min(stop, prompt.slice_range[1])
-        prompt = replace(prompt, slice_range=(start, stop))
-    if region.box is not None:
-        if not prompt.is_text_only:
-            raise BadCallError("the radiologist pointed at it: leave the box out")
-        index, row, column, row_stop, column_stop = region.box
-        box = Box.on_slice(index, (row, row_stop), (column, column_stop))
-        prompt = replace(prompt, boxes=(box,))
-    if region.window is not None:
-        prompt = replace(prompt, window=_window(region.window))
-    return prompt
-
-
-def _window(numbers: list[float]) -> Window:
-    center, width = numbers
-    if not (np.isfinite(numbers).all() and width > 0):
-        raise BadCallError(f"window {numbers} is none: give [centre, width], the width above 0")
-    return Window(center=center, width=width)
-
-
 def _dice(one: Mask, other: Mask) -> float:
     shared = int(np.count_nonzero(one.voxels & other.voxels))
     return 2 * shared / (one.voxel_count + other.voxel_count)
@@ -427,16 +378,6 @@ def _apart_mm(one: Mask, other: Mask) -> float:
         raise UncalibratedError("the spacing of these images is not known")
     centres = [grid.to_lps_mm(np.argwhere(mask.voxels).mean(axis=0)) for mask in (one, other)]
     return float(np.linalg.norm(centres[0] - centres[1]))
-
-
-def _in_words(prompt: Prompt) -> str:
-    where = "all slices"
-    if prompt.slice_range is not None:
-        where = f"slices {prompt.slice_range[0]} to {prompt.slice_range[1] - 1}"
-    seen = ""
-    if prompt.window is not None:
-        seen = f", grey levels {prompt.window.low:g} to {prompt.window.high:g}"
-    return f'"{prompt.concept}" on {where}{seen}'
 
 
 def _slices(segment: Segment) -> str:
