@@ -1,5 +1,8 @@
+import json
+
 import pytest
 
+from copilot.cli.main import run
 from copilot.settings import load_settings
 from copilot.wiring import House
 from domain.errors import SettingsError
@@ -37,6 +40,16 @@ def test_only_loopback_may_call_us_by_default_and_peers_are_added(site):
     house = House(load_settings(site(text + 'host = "pacs.example.org"\nport = 104\n')))
     listed = [str(entry) for entry in house.door.allowed]
     assert listed == ["CT1 from *", "PACS from pacs.example.org"]
+
+
+def test_check_shows_who_may_call_and_whether_over_tls(site, tmp_path, capsys):
+    text = f'[storage]\nfolder = "{tmp_path}"\n[node]\nport = 0\ncheck_called_ae = true\n'
+    text += 'allow = [{ ae_title = "CT1", host = "10.1.2.3" }]\n[node.tls]\ncertificate = "x.pem"\n'
+    run(["check", "--json", "--config", str(site(text + 'key = "x.key"\n'))])
+    rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["DICOM callers"]["says"] == "CT1 from 10.1.2.3, who must call RADCOPILOT"
+    assert not rows["DICOM TLS"]["ok"]
+    assert "x.pem" in rows["DICOM TLS"]["says"]
 
 
 def test_half_a_tls_table_stops_the_start(site):
