@@ -53,13 +53,24 @@ def dataset_json(
     tags
         Which elements; all but file meta information and group lengths when not given.
     """
-    wanted = sorted(dataset.keys() if tags is None else (BaseTag(tag) for tag in tags))
-    said = [
-        f'"{tag:08X}":{element_json(dataset, tag, uri_of, path)}'
+    said = elements_json(dataset, uri_of, tags=tags, path=path)
+    return "{" + ",".join(f'"{tag}":{element}' for tag, element in said.items()) + "}"
+
+
+def elements_json(
+    dataset: Dataset,
+    uri_of: UriOf | None = None,
+    *,
+    tags: Iterable[int] | None = None,
+    path: str = "",
+) -> dict[str, str]:
+    """Return the JSON of each element by its tag, in order; see :func:`dataset_json`."""
+    wanted = sorted(dataset.keys() if tags is None else (BaseTag(tag) for tag in set(tags)))
+    return {
+        f"{tag:08X}": element_json(dataset, tag, uri_of, path)
         for tag in wanted
         if tag in dataset and tag.element and tag.group >= _FIRST_GROUP and tag != _PADDING
-    ]
-    return "{" + ",".join(said) + "}"
+    }
 
 
 def element_json(

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from sqlalchemy import Engine, RowMapping, create_engine, delete, event, func, select
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
-from dicom_node.index_search import Found, Search, found, remaining
+from dicom_node.index_search import Found, Kept, Search, found, kept, remaining
 from dicom_node.index_table import SCHEMA, bring_up_to_date, instances, row_of
 from domain.errors import InputError, StorageError
 from domain.uids import InstanceUID, SeriesUID, StudyUID
@@ -119,6 +119,13 @@ class Index:
         with self._engine.begin() as connection:
             page = found(connection, search)
             return page, remaining(connection, search, len(page))
+
+    def kept(
+        self, study: StudyUID, series: SeriesUID | None = None, instance: InstanceUID | None = None
+    ) -> tuple[Kept, ...]:
+        """Return the instances of a study, of one of its series, or the one named."""
+        with self._engine.begin() as connection:
+            return kept(connection, study, series, instance)
 
     def holds_all(self, uids: Sequence[InstanceUID]) -> bool:
         """Tell whether every one of these instances has its row."""

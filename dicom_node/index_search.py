@@ -90,6 +90,17 @@ class Found:
     sop_classes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """An instance and its file."""
+
+    study_instance_uid: StudyUID
+    series_instance_uid: SeriesUID
+    sop_instance_uid: InstanceUID
+    transfer_syntax_uid: str
+    path: Path
+
+
 _KEYS: Final = {
     Level.STUDY: (instances.c.study_instance_uid,),
     Level.SERIES: (instances.c.study_instance_uid, instances.c.series_instance_uid),
@@ -106,6 +117,35 @@ def found(connection: Connection, search: Search) -> tuple[Found, ...]:
     return tuple(
         _found(shown[group["shown"]], group, within.get(group["study"], ((), ())))
         for group in groups
+    )
+
+
+def kept(
+    connection: Connection, study: StudyUID, series: SeriesUID | None, instance: InstanceUID | None
+) -> tuple[Kept, ...]:
+    """Return the instances of a study, of one of its series, or the one named."""
+    table = instances.c
+    query = select(
+        table.study_instance_uid,
+        table.series_instance_uid,
+        table.sop_instance_uid,
+        func.coalesce(table.transfer_syntax_uid, "").label("transfer_syntax_uid"),
+        table.path,
+    ).where(table.study_instance_uid == study)
+    if series is not None:
+        query = query.where(table.series_instance_uid == series)
+    if instance is not None:
+        query = query.where(table.sop_instance_uid == instance)
+    order = (table.series_instance_uid, table.instance_number, table.sop_instance_uid)
+    return tuple(
+        Kept(
+            study_instance_uid=StudyUID(row.study_instance_uid),
+            series_instance_uid=SeriesUID(row.series_instance_uid),
+            sop_instance_uid=InstanceUID(row.sop_instance_uid),
+            transfer_syntax_uid=row.transfer_syntax_uid,
+            path=Path(row.path),
+        )
+        for row in connection.execute(query.order_by(*order))
     )
 
 
