@@ -470,8 +470,17 @@ def _begun(pieces: Iterator[Piece], ahead: int = 1) -> Iterator[Piece]:
 
 
 def _base(request: Request) -> str:
-    """Return our address as the client knows it, port and all."""
-    return f"{str(request.base_url).rstrip('/')}{PREFIX}"
+    """Return our address as the client knows it, port and all.
+
+    Some clients leave the port out of their Host header (dicomweb-client): it is that of the
+    connection then, unless a proxy stands between and the port is its business.
+    """
+    url = request.base_url
+    server = request.scope.get("server")
+    forwarded = any(name in request.headers for name in ("forwarded", "x-forwarded-for"))
+    if url.port is None and not forwarded and server and server[1] not in {None, 80, 443}:
+        url = url.replace(port=server[1])
+    return f"{str(url).rstrip('/')}{PREFIX}"
 
 
 def _accept(request: Request) -> str:

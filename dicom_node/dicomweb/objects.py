@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from pydicom.sequence import Sequence as DicomSequence
 from pydicom.tag import BaseTag
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
 
-from dicom_node.dicom_json import BINARY_VRS, dataset_json, little_endian
+from dicom_node.dicom_json import BINARY_VRS, elements_json, little_endian
 from dicom_node.dicomweb.media import Form, is_native
 from dicom_node.dicomweb.pixels import PIXEL_TAGS, open_pixels
 from dicom_node.dicomweb.refusal import not_found
@@ -138,15 +139,12 @@ def _metadata(kept: Kept, base_url: str) -> str:
     url = instance_url(base_url, kept)
     with open_pixels(kept.path, kept.sop_instance_uid) as pixels:
         header = read_dataset(kept.path, with_pixels=False) if pixels is None else pixels.header
-        said = dataset_json(header, lambda path: f"{url}/bulkdata/{path}")
-        syntax = header.file_meta.get("TransferSyntaxUID") or ""
-        extra = f'"00083002":{{"vr":"UI","Value":["{syntax}"]}}'
+        said = elements_json(header, lambda path: f"{url}/bulkdata/{path}")
+        said["00083002"] = json.dumps({"vr": "UI", "Value": [kept.transfer_syntax_uid]})
         if pixels is not None:
-            extra += (
-                f',"{pixels.tag:08X}":{{"vr":"{pixels.vr}",'
-                f'"BulkDataURI":"{url}/bulkdata/{pixels.tag:08X}"}}'
-            )
-    return f"{said[:-1]},{extra}}}"
+            tag = f"{pixels.tag:08X}"
+            said[tag] = json.dumps({"vr": pixels.vr, "BulkDataURI": f"{url}/bulkdata/{tag}"})
+    return "{" + ",".join(f'"{tag}":{said[tag]}' for tag in sorted(said)) + "}"
 
 
 def _item(dataset: Dataset, tag: str, item: str, kept: Kept) -> Dataset:
