@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.tag import BaseTag
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, JPEGExtended12Bit
 
 from dicom_node.dicom_json import BINARY_VRS, elements_json, little_endian
 from dicom_node.dicomweb.media import Form, is_native
@@ -20,11 +21,14 @@ from dicom_node.dicomweb.refusal import not_found
 from dicom_node.equipment import software_version
 from dicom_node.files import PARSE_ERRORS, read_dataset
 from dicom_node.index_search import Kept
+from dicom_node.pixels import stored_frames
 from domain.errors import UnreadableFileError
 
 _PIECE: Final = 1 << 20
 _TAG_LENGTH: Final = 8
 _LARGEST_BIG_ENDIAN_PIXEL: Final = 16
+_TWELVE_BITS: Final = 12
+_PIXEL_DATA: Final = 0x7FE00010
 
 
 def instance_url(base_url: str, kept: Kept) -> str:
@@ -83,10 +87,13 @@ def explicit_little_endian(path: Path, name: str) -> bytes:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd values are sent as they are
-            if syntax is not None and not is_native(syntax):
+            if syntax == JPEGExtended12Bit and dataset.get("BitsStored") == _TWELVE_BITS:
+                frames = stored_frames(dataset, name)  # by GDCM, which pydicom does not ask for it
+                dataset["PixelData"] = DataElement(_PIXEL_DATA, "OW", frames.tobytes())
+            elif syntax is not None and not is_native(syntax):
                 dataset.decompress(generate_instance_uid=False)
             elif syntax == ExplicitVRBigEndian:
-                _turn_to_little_endian(dataset, name)
+                dataset = _little_endian_copy(dataset, name)
             dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
             buffer = io.BytesIO()
             dataset.save_as(buffer, implicit_vr=False, little_endian=True, force_encoding=True)
@@ -164,7 +171,7 @@ def _tag(text: str) -> BaseTag | None:
         return None
 
 
-def _turn_to_little_endian(dataset: FileDataset, name: str) -> None:
+def _little_endian_copy(dataset: FileDataset, name: str) -> FileDataset:
     """Turn the bytes of values that stay bytes; numbers turn when they are written."""
     bits = int(dataset.get("BitsAllocated") or 0)
     if bits > _LARGEST_BIG_ENDIAN_PIXEL:
@@ -175,6 +182,10 @@ def _turn_to_little_endian(dataset: FileDataset, name: str) -> None:
             element.value = little_endian(element.value, element.VR, is_little_endian=False)
 
     dataset.walk(turn)
+    made = FileDataset(None, {}, preamble=b"\0" * 128, file_meta=dataset.file_meta)
+    for element in dataset:
+        made.add(element)
+    return made
 
 
 def _size(path: Path) -> int:

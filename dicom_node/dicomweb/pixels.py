@@ -67,6 +67,10 @@ class Pixels:
         """How many frames there are."""
         return int(self.header.get("NumberOfFrames") or 1)
 
+    @property
+    def _deflated(self) -> bool:
+        return self.syntax == DeflatedExplicitVRLittleEndian
+
     def checked(self, numbers: Sequence[int]) -> tuple[int, ...]:
         """Return the indices of frames given by number, from 1.
 
@@ -141,7 +145,8 @@ class Pixels:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # oddities that decode all the same
-                return np.asarray(pixel_array(self.path, index=index))
+                source = read_dataset(self.path, with_pixels=True) if self._deflated else self.path
+                return np.asarray(pixel_array(source, index=index))
         except (*PARSE_ERRORS, RuntimeError, MemoryError, IndexError) as error:
             said = "; ".join(line.strip() for line in str(error).splitlines())
             raise UnreadableFileError(
