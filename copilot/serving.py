@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from copilot.api.app import make_app
+from copilot.api.dicomweb import DicomWeb, add_dicomweb
 from copilot.desk import Desk
 from copilot.hearing import heard
 from copilot.metrics import Sources, exposition
@@ -24,6 +25,7 @@ from domain.errors import StorageError
 
 log: Final = logging.getLogger(__name__)
 _BYTES_PER_GB: Final = 1e9
+_MIB: Final = 2**20
 
 
 @contextmanager
@@ -78,7 +80,7 @@ def application(home: House) -> FastAPI:
         finally:
             home.durable.close()
 
-    return make_app(
+    app = make_app(
         desk,
         studies=home.store.index.studies,
         health=lambda: health(home),
@@ -87,6 +89,16 @@ def application(home: House) -> FastAPI:
         metrics=lambda: exposition(sources),
         working=working,
     )
+    add_dicomweb(
+        app,
+        DicomWeb(
+            store=home.store,
+            folder=home.settings.storage.root,
+            largest_upload=home.settings.web.largest_upload_mb * _MIB,
+            largest_instance=home.settings.node.largest_instance_mb * _MIB,
+        ),
+    )
+    return app
 
 
 def health(home: House) -> dict[str, Any]:

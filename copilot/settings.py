@@ -87,6 +87,7 @@ class WebSettings(_Table):
 
     host: str
     port: Port
+    largest_upload_mb: Annotated[int, Field(ge=1)]
 
 
 class SpeechSettings(_Table):

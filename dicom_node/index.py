@@ -3,45 +3,16 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pydicom.dataset import Dataset
-from sqlalchemy import (
-    Column,
-    Engine,
-    Integer,
-    MetaData,
-    RowMapping,
-    String,
-    Table,
-    create_engine,
-    event,
-    func,
-    select,
-)
+from sqlalchemy import Engine, RowMapping, create_engine, delete, event, func, select
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
+from dicom_node.index_search import Found, Kept, Search, found, kept, remaining
+from dicom_node.index_table import SCHEMA, bring_up_to_date, instances, row_of
 from domain.errors import InputError, StorageError
-from domain.uids import SeriesUID, StudyUID
-
-metadata: Final = MetaData()
-
-instances: Final = Table(
-    "instances",
-    metadata,
-    Column("sop_instance_uid", String(64), primary_key=True),
-    Column("sop_class_uid", String(64), nullable=False),
-    Column("series_instance_uid", String(64), nullable=False, index=True),
-    Column("study_instance_uid", String(64), nullable=False, index=True),
-    Column("patient_id", String(64), nullable=False, index=True),
-    Column("study_date", String(8), nullable=False),
-    Column("study_description", String(64), nullable=False),
-    Column("series_description", String(64), nullable=False),
-    Column("modality", String(16), nullable=False),
-    Column("instance_number", Integer, nullable=False),
-    Column("made_by_us", Integer, nullable=False),
-    Column("path", String, nullable=False),
-)
+from domain.uids import InstanceUID, SeriesUID, StudyUID
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +44,15 @@ class Index:
         try:
             self._engine = create_engine(url)
             _tune(self._engine)
-            metadata.create_all(self._engine)
+            with self._engine.begin() as connection:
+                bring_up_to_date(connection)
         except SQLAlchemyError as error:
             raise StorageError(f"the index {url!r} cannot be opened: {_said(error)}") from error
 
     def add(self, headers: Iterable[tuple[Dataset, Path, bool]]) -> None:
         """Add instances, each with its file and whether we made it; known ones stay as they are.
+
+        A row of an older schema is not known in this sense: it is written anew.
 
         Raises
         ------
@@ -87,7 +61,7 @@ class Index:
         InputError
             If a value of a header cannot be held.
         """
-        rows = [_row(header, path, ours=ours) for header, path, ours in headers]
+        rows = [row_of(header, path, ours=ours) for header, path, ours in headers]
         if not rows:
             return
         uids = [row["sop_instance_uid"] for row in rows]
@@ -96,13 +70,17 @@ class Index:
                 known = set(
                     connection.scalars(
                         select(instances.c.sop_instance_uid).where(
-                            instances.c.sop_instance_uid.in_(uids)
+                            instances.c.sop_instance_uid.in_(uids), instances.c.schema == SCHEMA
                         )
                     )
                 )
                 fresh = {row["sop_instance_uid"]: row for row in rows}
                 new = [row for uid, row in fresh.items() if uid not in known]
                 if new:
+                    replaced = [row["sop_instance_uid"] for row in new]
+                    connection.execute(
+                        delete(instances).where(instances.c.sop_instance_uid.in_(replaced))
+                    )
                     connection.execute(instances.insert(), new)
         except DataError as error:
             raise InputError("a value of a header cannot be held by the index") from error
@@ -125,9 +103,35 @@ class Index:
             return tuple(Path(path) for path in connection.scalars(query))
 
     def known_paths(self) -> frozenset[str]:
-        """Return every file that has a row."""
+        """Return every file that has a row of the current schema."""
+        query = select(instances.c.path).where(instances.c.schema == SCHEMA)
         with self._engine.begin() as connection:
-            return frozenset(connection.scalars(select(instances.c.path)))
+            return frozenset(connection.scalars(query))
+
+    def outdated_paths(self) -> frozenset[str]:
+        """Return every file whose row is of an older schema, to be read again."""
+        query = select(instances.c.path).where(func.coalesce(instances.c.schema, 0) != SCHEMA)
+        with self._engine.begin() as connection:
+            return frozenset(connection.scalars(query))
+
+    def search(self, search: Search) -> tuple[tuple[Found, ...], int]:
+        """Return what matches, and how many more there are behind the limit."""
+        with self._engine.begin() as connection:
+            page = found(connection, search)
+            return page, remaining(connection, search, len(page))
+
+    def kept(
+        self, study: StudyUID, series: SeriesUID | None = None, instance: InstanceUID | None = None
+    ) -> tuple[Kept, ...]:
+        """Return the instances of a study, of one of its series, or the one named."""
+        with self._engine.begin() as connection:
+            return kept(connection, study, series, instance)
+
+    def holds_all(self, uids: Sequence[InstanceUID]) -> bool:
+        """Tell whether every one of these instances has its row."""
+        query = select(func.count()).where(instances.c.sop_instance_uid.in_(uids))
+        with self._engine.begin() as connection:
+            return connection.scalar(query) == len(set(uids))
 
     def studies(self, study: StudyUID | None = None) -> tuple[StudySummary, ...]:
         """Return all studies, newest first, or the one named."""
@@ -177,24 +181,6 @@ def _studies(rows: Sequence[RowMapping]) -> tuple[StudySummary, ...]:
         for uid, members in grouped.items()
     ]
     return tuple(sorted(found, key=lambda study: study.study_date, reverse=True))
-
-
-def _row(header: Dataset, path: Path, *, ours: bool) -> dict[str, Any]:
-    number = str(header.get("InstanceNumber") or "0")
-    return {
-        "sop_instance_uid": str(header.SOPInstanceUID),
-        "sop_class_uid": str(header.SOPClassUID),
-        "series_instance_uid": str(header.get("SeriesInstanceUID") or ""),
-        "study_instance_uid": str(header.get("StudyInstanceUID") or ""),
-        "patient_id": str(header.get("PatientID") or ""),
-        "study_date": str(header.get("StudyDate") or ""),
-        "study_description": str(header.get("StudyDescription") or ""),
-        "series_description": str(header.get("SeriesDescription") or ""),
-        "modality": str(header.get("Modality") or ""),
-        "instance_number": int(number) if number.lstrip("+-").isdigit() else 0,
-        "made_by_us": int(ours),
-        "path": str(path),
-    }
 
 
 def _tune(engine: Engine) -> None:

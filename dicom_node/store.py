@@ -43,6 +43,7 @@ class Store:
         self._on_arrival = on_arrival
         self._waiting: queue.Queue[Path | None] = queue.Queue()
         self._left: list[Path] = []
+        self._read_again: frozenset[str] = frozenset()
         self._fault = ""
         self._instances.mkdir(parents=True, exist_ok=True)
         self._recover()
@@ -130,6 +131,7 @@ class Store:
 
     def _recover(self) -> None:
         known = self._index.known_paths()
+        self._read_again = self._index.outdated_paths()
         for path in sorted(self._instances.rglob("*")):
             if path.suffix == ".part":
                 if time.time() - path.stat().st_mtime > _ABANDONED_S:
@@ -180,6 +182,8 @@ class Store:
         if self._on_arrival is None:
             return
         for header, path in headers:
+            if str(path) in self._read_again:
+                continue
             try:
                 self._on_arrival(header, path)
             except Exception:  # the indexer must outlive what others make of an arrival

@@ -1,0 +1,1 @@
+"""DICOMweb (PS3.18) over the store: values and bytes, no web framework."""
