@@ -182,7 +182,7 @@ def _little_endian_copy(dataset: FileDataset, name: str) -> FileDataset:
             element.value = little_endian(element.value, element.VR, is_little_endian=False)
 
     dataset.walk(turn)
-    made = FileDataset(None, {}, preamble=b"\0" * 128, file_meta=dataset.file_meta)
+    made = FileDataset(io.BytesIO(), {}, preamble=b"\0" * 128, file_meta=dataset.file_meta)
     for element in dataset:
         made.add(element)
     return made
