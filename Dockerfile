@@ -8,6 +8,8 @@ COPY segmentation segmentation
 COPY reporting reporting
 COPY copilot copilot
 COPY configs configs
+COPY web web
+COPY .ci .ci
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.11-slim-bookworm

@@ -8,27 +8,28 @@ VENV := .venv
 BIN := $(VENV)/bin
 # of the demo: a real archive; of the tests: peers and validators too
 DEMO_PACKAGES := python3-venv orthanc orthanc-dicomweb orthanc-gdcm
-TEST_PACKAGES := $(DEMO_PACKAGES) dcmtk dicom3tools pixelmed-apps postgresql espeak-ng flite
+TEST_PACKAGES := $(DEMO_PACKAGES) dcmtk dicom3tools pixelmed-apps postgresql espeak-ng flite chromium
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 comma := ,
 # of an extra: torchvision, which medsam3 needs, goes with one torch alone
 TORCH := $(if $(findstring medsam3,$(EXTRAS)),torch==2.14.1 torchvision==0.29.1,torch==2.13.0)
 DEV := $(VENV)/.dev$(if $(EXTRAS),-$(subst $(comma),-,$(EXTRAS)))
 
-.PHONY: help demo test test-llama lint serve models clean system-demo system-test
+.PHONY: help demo test test-llama lint serve page models clean system-demo system-test
 
 help:
 	@echo "make demo    the main job on a real study, from nothing (SERVE=1 keeps the web page open)"
 	@echo "make test    lint, types, and every test"
 	@echo "make test-llama  the agent with a small model of this machine (builds llama.cpp: 20 minutes)"
 	@echo "make lint    ruff, mypy, import-linter"
-	@echo "make serve   the DICOM node and the web API"
+	@echo "make serve   the DICOM node and the web page"
+	@echo "make page    the web page alone, where its sources have changed"
 	@echo "make clean   remove the environment and what the demo made"
 
-demo: system-demo $(VENV)/.base
+demo: system-demo $(VENV)/.base page
 	$(BIN)/radcopilot demo $(if $(SERVE),--serve)
 
-test: system-test $(DEV) models lint
+test: system-test $(DEV) models page lint
 	$(BIN)/python -m pytest
 
 test-llama: $(DEV)
@@ -40,15 +41,18 @@ lint: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+page: $(VENV)/.base
+	@$(BIN)/python .ci/build_page.py
+
 models: $(VENV)/.base
 	$(BIN)/radcopilot models install default sample-study
 
-serve: $(VENV)/.base
+serve: $(VENV)/.base page
 	$(BIN)/radcopilot models install default
 	$(BIN)/radcopilot serve
 
 clean:
-	rm -rf $(VENV) .venv-llama demo-output
+	rm -rf $(VENV) .venv-llama demo-output copilot/static web/node_modules
 
 $(VENV)/.base: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -2,13 +2,16 @@
 
 ``python -m bench.chaos [--kills 20] [--seed 1] [--studies 4] [--database URL]``
 
-A real server receives studies, outlines a lesion in each, and sends what is accepted to a real
-Orthanc, which is itself stopped and started. SIGKILL comes at seeded random moments. At the end
-every study that was sent is here and equal, every accepted mask is in the archive exactly once and
-confirmed, and no workflow is open.
+A real server receives studies, carries out a rule and a person's command on each, and sends what
+is accepted to a real Orthanc, which is itself stopped and started. SIGKILL comes at seeded moments
+of a phase that is drawn for each life: while images arrive, while an engine works, between the
+files of a result, between queueing and sending, between sending and confirming, or anywhere. At the
+end every study that was sent is here and equal, its rule was carried out once, every accepted mask
+is in the archive exactly once and confirmed, and no workflow is open.
 """
 
 import argparse
+import os
 import random
 import shutil
 import signal
@@ -17,30 +20,32 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import numpy as np
 import pydicom
+from sqlalchemy import Engine, create_engine, func, select
+from sqlalchemy.exc import SQLAlchemyError
 
+from bench.studies import write_ct
 from copilot.demo.orthanc import AE_TITLE, KnownModality, Orthanc, free_port
 from copilot.results import State as ResultState
 from copilot.settings import load_settings
-from copilot.system import RandomUids
 from copilot.wiring import House
 from copilot.workflows.delivery import State
+from copilot.workflows.delivery import table as deliveries
 from copilot.workflows.durable import from_outside
 from dicom_node.scu import DicomPeer, Peer
-from dicom_node.series_writer import SeriesIdentity, write_series
-from domain.codes import HOUNSFIELD_UNIT
 from domain.errors import PeerError
-from domain.grid import Grid
 from domain.uids import SeriesUID
-from domain.volume import Volume
 
 _START_S: Final = 60.0
 _END_S: Final = 300.0
@@ -49,6 +54,11 @@ _STOPS_ARCHIVE: Final = 0.3
 _BOX: Final = {"slice": 6, "row_start": 20, "column_start": 20, "row_stop": 45, "column_stop": 45}
 _ALL: Final = 10_000
 _RADIUS_MM: Final = 10
+_RULE: Final = "lungs"
+_ANY: Final = 0.5
+_LONGEST_WAIT_S: Final = 8.0
+_WITHIN_S: Final = 0.15
+_LOOK_S: Final = 0.002
 _OPEN_WORK: Final = ["PENDING", "ENQUEUED", "DELAYED"]
 
 
@@ -78,6 +88,18 @@ class Verdict:
     studies: int
     seconds: float
     wrong: tuple[str, ...]
+    phases: Mapping[str, int]
+
+
+class Phase(StrEnum):
+    """When a kill comes."""
+
+    RECEIVE = "receive"
+    SEGMENT = "segment"
+    ENCODE = "encode"
+    SEND = "send"
+    COMMIT = "commit"
+    ANYWHERE = "anywhere"
 
 
 @dataclass(kw_only=True)
@@ -91,6 +113,8 @@ class Chaos:
     studies: list[Study] = field(default_factory=list)
     kills: int = 0
     archive_stops: int = 0
+    doing: str = ""
+    phases: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.node_port, self.web_port = free_port(), free_port()
@@ -108,6 +132,14 @@ port = {self.node_port}
 port = {self.web_port}
 [segmentation]
 look_ahead = false
+[completeness]
+quiet_s = 1.0
+quiet_s_by_modality = {{}}
+[[rules]]
+name = "{_RULE}"
+when = [{{ tag = "Modality", is = "CT" }}]
+command = "segment both lungs"
+run = "automatic"
 [[peers]]
 ae_title = "{AE_TITLE}"
 host = "127.0.0.1"
@@ -126,15 +158,19 @@ answer_timeout_s = 10.0
         """Kill that often, let all come to an end, and look."""
         began = time.monotonic()
         with self.archive:
-            while self.kills < kills:
-                self._one_life()
-            self._last_life()
+            try:
+                while self.kills < kills:
+                    self._one_life()
+                self._last_life()
+            finally:
+                self.database_here.dispose()
         return Verdict(
             kills=self.kills,
             archive_stops=self.archive_stops,
             studies=len(self.studies),
             seconds=time.monotonic() - began,
             wrong=tuple(self.wrong),
+            phases=dict(self.phases),
         )
 
     def _one_life(self) -> None:
@@ -146,17 +182,57 @@ answer_timeout_s = 10.0
             self.archive_stops += 1
             time.sleep(self.random.uniform(0, 1))
             self.archive.start()
-        time.sleep(self.random.uniform(0, _LONGEST_LIFE_S))
+        phase = self._moment(self.random.choice(list(Phase)))
         server.send_signal(signal.SIGKILL)
         server.wait()
         person.join()
         self.kills += 1
+        self.phases[phase] += 1
+
+    def _moment(self, phase: Phase) -> Phase:
+        """Wait for a moment of a phase, and return the phase it is; anywhere when none came."""
+        if phase is Phase.ANYWHERE:
+            time.sleep(self.random.uniform(0, _LONGEST_LIFE_S))
+            return phase
+        until = time.monotonic() + _LONGEST_WAIT_S
+        while time.monotonic() < until:
+            if self._is_now(phase):
+                if phase is not Phase.ENCODE:  # that is over in a few milliseconds
+                    time.sleep(self.random.uniform(0, _WITHIN_S))
+                return phase
+            time.sleep(_LOOK_S)
+        return Phase.ANYWHERE
+
+    def _is_now(self, phase: Phase) -> bool:
+        match phase:
+            case Phase.RECEIVE | Phase.SEGMENT:
+                return self.doing == phase
+            case Phase.ENCODE:
+                results = (self.folder / "site" / "results").glob("*")
+                return any(
+                    (each / "seg.dcm").exists() and not (each / "draft.html").exists()
+                    for each in results
+                )
+            case Phase.SEND | Phase.COMMIT:
+                wanted = State.QUEUED if phase is Phase.SEND else State.SENT
+                with suppress(SQLAlchemyError), self.database_here.begin() as connection:
+                    query = select(func.count()).where(deliveries.c.state == wanted.value)
+                    return bool(connection.scalar(query))
+            case Phase.ANYWHERE:
+                return True
+        return False
+
+    @cached_property
+    def database_here(self) -> Engine:
+        """The site's database, looked at from outside."""
+        return create_engine(self.database or f"sqlite:///{self.folder}/site/radcopilot.db")
 
     def _last_life(self) -> None:
         server = self._started()
         try:
             self._work(lambda: True)
             self._until(lambda: not any(each["state"] in _UNSETTLED for each in self._deliveries()))
+            self._until(self._rules_are_done)
             sent = {each["result"] for each in self._deliveries()}
             there = [httpx.get(f"{self.archive.url}/instances", timeout=30).json()]
             self.in_archive = [
@@ -197,12 +273,28 @@ answer_timeout_s = 10.0
             stuck = client.list_workflows(status=_OPEN_WORK)
         if stuck:
             yield f"{len(stuck)} workflows are open: {[each.workflow_id for each in stuck][:3]}"
+        yield from self._faults_of_rules(home)
         cut_off = [each for each in home.results.all(_ALL) if each.state is ResultState.RUNNING]
         if cut_off:
             yield f"{len(cut_off)} commands that were cut off never came to an end"
         home.audit.verify()
         home.store.close()
         home.close()
+
+    def _faults_of_rules(self, home: House) -> Any:  # noqa: ANN401 - yields text
+        for study in self.studies:
+            made = [
+                each
+                for each in home.results.of_series(SeriesUID(study.series))
+                if each.document.get("rule") == _RULE and each.state is not ResultState.REPLACED
+            ]
+            if len(made) != 1:
+                yield f"the rule was carried out {len(made)} times on {study.series}"
+            yield from (
+                f"the rule's result {each.id} failed: {each.document.get('error')}"
+                for each in made
+                if each.state is ResultState.FAILED
+            )
 
     def _started(self) -> subprocess.Popen[bytes]:
         program = Path(sys.executable).parent / "radcopilot"
@@ -233,13 +325,24 @@ answer_timeout_s = 10.0
             if not open_ones:
                 return
             with suppress(httpx.HTTPError, PeerError, OSError):
-                self._next(self.random.choice(open_ones))
+                self._next(self._chosen(open_ones))
+            self.doing = ""
+
+    def _chosen(self, open_ones: Sequence[Study]) -> Study:
+        """Return any study, or as often the one that is furthest."""
+        if self.random.random() < _ANY:
+            return self.random.choice(open_ones)
+        return max(
+            open_ones, key=lambda each: (each.was_accepted, each.result or "", each.was_received)
+        )
 
     def _next(self, study: Study) -> None:
         if not study.was_received:
+            self.doing = Phase.RECEIVE
             self.peer.store(study.files)
             study.was_received = True
         elif study.result is None:
+            self.doing = Phase.SEGMENT
             body = {
                 "series_instance_uid": study.series,
                 "text": "segment the lung lesion",
@@ -270,6 +373,15 @@ answer_timeout_s = 10.0
         found: list[dict[str, Any]] = httpx.get(f"{self._api}/api/deliveries", timeout=30).json()
         return found
 
+    def _rules_are_done(self) -> bool:
+        studies = httpx.get(f"{self._api}/api/studies", timeout=30).json()
+        if any((each["arrival"] or {}).get("state") != "complete" for each in studies):
+            return False
+        home = House(load_settings(self.config))
+        counts = home.results.counts()
+        home.close()
+        return len(studies) == len(self.studies) and not counts.get(ResultState.RUNNING.value)
+
     def _until(self, is_so: Callable[[], bool]) -> None:
         until = time.monotonic() + _END_S
         while not is_so() and time.monotonic() < until:
@@ -281,27 +393,14 @@ _UNSETTLED: Final = frozenset({State.QUEUED.value, State.SENT.value})
 
 def _study(folder: Path, number: int) -> Study:
     """Write a small chest with a bright ball, in a study of its own."""
-    affine = np.eye(4)
-    affine[:3, :3] = np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0]]) * np.array([2.0, 1.0, 1.0])
-    grid = Grid(affine=affine, shape=(13, 64, 64))
+    shape = (13, 64, 64)
     z, y, x = np.ogrid[:13, :64, :64]
     inside = (2 * (z - 6)) ** 2 + (y - 32) ** 2 + (x - 32) ** 2 <= _RADIUS_MM**2
-    noise = np.random.default_rng(number).normal(0, 5, grid.shape)
-    voxels = (np.where(inside, 50, -850) + noise).astype(np.int16)
-    volume = Volume(voxels=voxels, grid=grid, modality="CT", unit=HOUNSFIELD_UNIT)
-    uids = RandomUids()
-    identity = SeriesIdentity(
-        patient_name="BENCH^CHAOS",
-        patient_id=f"CHAOS{number}",
-        study_instance_uid=uids.new_uid(),
-        series_instance_uid=uids.new_uid(),
-        frame_of_reference_uid=uids.new_uid(),
-        study_date="20200102",
-        study_description="chaos",
-        series_description="chaos",
-    )
-    files = write_series(volume, identity, uids, folder)
-    return Study(files=files, series=str(identity.series_instance_uid))
+    noise = np.random.default_rng(number).normal(0, 5, shape)
+    voxels = np.where(inside, 50, -850) + noise
+    files = write_ct(folder, voxels, (2.0, 1.0, 1.0), bench="chaos", number=number)
+    header = pydicom.dcmread(files[0], stop_before_pixels=True)
+    return Study(files=files, series=str(header.SeriesInstanceUID))
 
 
 def chaos(kills: int, seed: int, studies: int, folder: Path, database: str = "") -> Verdict:
@@ -322,8 +421,9 @@ def main() -> None:
     verdict = chaos(given.kills, given.seed, given.studies, folder, given.database)
     print(
         f"{verdict.kills} kills, {verdict.archive_stops} stops of the archive, {verdict.studies} "
-        f"studies, {verdict.seconds:.0f} s, seed {given.seed}"
+        f"studies, {verdict.seconds:.0f} s, seed {given.seed}, load {os.getloadavg()[0]:.1f}"
     )
+    print("kills while: " + ", ".join(f"{phase} {n}" for phase, n in verdict.phases.items()))
     for wrong in verdict.wrong:
         print(f"WRONG: {wrong}")
     if verdict.wrong:

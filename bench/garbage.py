@@ -2,9 +2,9 @@
 
 ``python -m bench.garbage [--inputs 2000] [--seed 1] [--files ../shared/data/zoo]``
 
-Each input is one connection: a correct C-STORE of a real file, damaged at one layer, and the
-connection closed for writing. Afterwards the node must answer C-ECHO, have logged a reason for each
-input that it refused, and hold exactly the bytes of those it answered with Success.
+Each input is one connection: a correct C-STORE or STOW-RS of a real file, damaged at one layer, and
+the connection closed for writing. Afterwards the node must answer C-ECHO, have logged or answered a
+reason for each input that it refused, and hold exactly the bytes of those it answered with Success.
 """
 
 import argparse
@@ -39,13 +39,14 @@ from bench.pdus import (
     reassembled,
     us,
 )
+from bench.stow import STOW_LAYERS, asked, request, serving
 from dicom_node.files import read_dataset
 from dicom_node.index import Index
 from dicom_node.scp import DicomNode, NodeAddress
 from dicom_node.store import Store
 from domain.errors import RadcopilotError
 
-LAYERS: Final = ("association", "pdu", "command", "data set", "stream")
+LAYERS: Final = ("association", "pdu", "command", "data set", "stream", *STOW_LAYERS)
 _LARGEST_FILE: Final = 700_000
 _FOREIGN: Final = (
     b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -88,6 +89,7 @@ class Report:
     kept: int = 0
     set_aside: int = 0
     indexed: int = 0
+    accepted: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def sound(self) -> bool:
@@ -121,7 +123,7 @@ def originals(files: Sequence[Path]) -> list[Original]:
         meta = header.file_meta
         if "TransferSyntaxUID" not in meta or not header.get("SOPInstanceUID"):
             continue
-        start = 144 + struct.unpack_from("<L", content, 140)[0]
+        start = _data_at(content)
         found.append(
             Original(
                 name=path.name,
@@ -144,8 +146,21 @@ def run(
     seed: int,
 ) -> Report:
     """Send the inputs and check the node and its store, which is at ``folder``."""
+    with serving(store, folder) as web_port:
+        report = _sent(node, web_port, sources, inputs, seed)
+    store.settle()
+    report.indexed = store.index.count()
+    _inspect(folder, report.accepted, report)
+    return report
+
+
+def _sent(
+    node: DicomNode, web_port: int, sources: Sequence[Original], inputs: int, seed: int
+) -> Report:
     chance = random.Random(seed)  # noqa: S311 - damage, not a secret
-    report, reasons, accepted = Report(), _Reasons(), dict[str, bytes]()
+    report, reasons = Report(), _Reasons()
+    # STOW-RS has the UID in the object alone, where it must be seen to be replaced: not deflated
+    plain = [each for each in sources if each.uid.encode() in each.data]
     logger = logging.getLogger("dicom_node")
     before = logger.level
     logger.addHandler(reasons)
@@ -153,20 +168,22 @@ def run(
     try:
         for number in range(inputs):
             layer = LAYERS[number % len(LAYERS)]
-            outcome = _one(node, chance, chance.choice(sources), layer, reasons)
+            source = chance.choice(sources)
+            if layer in STOW_LAYERS:
+                source = chance.choice(plain)
+                outcome = _stow(web_port, chance, source, layer, reasons)
+            else:
+                outcome = _one(node, chance, source, layer, reasons)
             said = outcome.answers[-1] if outcome.answers else "closed"
             report.outcomes[layer, said] += 1
             if STORED in outcome.answers:
-                accepted[outcome.uid] = outcome.data
+                report.accepted[outcome.uid] = outcome.data
             if not said.endswith((SUCCESS, "released")) and not outcome.logged:
                 report.silent.append(f"input {number}, {layer}: {outcome.answers}")
             report.unanswered_echoes += not echo(node.port)
     finally:
         logger.removeHandler(reasons)
         logger.setLevel(before)
-    store.settle()
-    report.indexed = store.index.count()
-    _inspect(folder, accepted, report)
     return report
 
 
@@ -175,19 +192,53 @@ def _fault(path: Path, sent: bytes | None, *, aside: bool) -> str:
         return "half-written"
     if sent is None:
         return "kept without Success"
-    if not path.read_bytes().endswith(sent):
+    content = path.read_bytes()
+    if not content.endswith(sent) and content[_data_at(content) :] not in sent:
         return "not as sent"
     if not aside and read_dataset(path, with_pixels=False).get("SOPInstanceUID") != path.stem:
         return "under another name"
     return ""
 
 
+def _data_at(content: bytes) -> int:
+    """Return where the data set of a DICOM file begins (PS3.10 section 7.1)."""
+    return 144 + int(struct.unpack_from("<L", content, 140)[0])
+
+
+def _stow(
+    port: int, chance: random.Random, source: Original, layer: str, reasons: _Reasons
+) -> Outcome:
+    uid, data = _renamed(source, chance)
+    names = (source.sop_class, uid, source.syntax)
+    sent, body = request(data, names, layer, chance, _damaged_anywhere)
+    lines = reasons.lines
+    answer = asked(port, sent)
+    said = f"HTTP {answer.status}"
+    kept = uid in answer.kept
+    return Outcome(
+        layer=layer,
+        uid=uid,
+        data=body if kept else b"",
+        answers=(STORED, f"{said}, {SUCCESS}") if kept else (said,),
+        logged=reasons.lines - lines + answer.names_reason,
+    )
+
+
+def _damaged_anywhere(content: bytes, chance: random.Random) -> bytes:
+    return damaged(content, chance, head=chance.random() < 0.5)  # noqa: PLR2004 - as often as not
+
+
+def _renamed(source: Original, chance: random.Random) -> tuple[str, bytes]:
+    """Return a new UID of the same length, and the data set that has it."""
+    digits = len(source.uid)
+    uid = "1." + str(chance.randrange(10 ** (digits - 3), 10 ** (digits - 2)))
+    return uid, source.data.replace(source.uid.encode(), uid.encode())
+
+
 def _one(
     node: DicomNode, chance: random.Random, source: Original, layer: str, reasons: _Reasons
 ) -> Outcome:
-    digits = len(source.uid)
-    uid = "1." + str(chance.randrange(10 ** (digits - 3), 10 ** (digits - 2)))
-    data = source.data.replace(source.uid.encode(), uid.encode())
+    uid, data = _renamed(source, chance)
     association = association_request(source.sop_class, source.syntax)
     command = command_set(
         {
@@ -204,7 +255,7 @@ def _one(
     elif layer == "command":
         command = damaged(command, chance)
     elif layer == "data set":
-        data = damaged(data, chance, head=chance.random() < 0.5)  # noqa: PLR2004 - as often as not
+        data = _damaged_anywhere(data, chance)
     message = p_data(data_value(command, 3)) + b"".join(data_pdus(data))
     if layer == "pdu":
         message = damaged(message, chance)
@@ -268,6 +319,7 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # pydicom's, of damaged headers
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
     ours = logging.getLogger("dicom_node")
     ours.propagate = False  # its lines are counted here
     ours.addHandler(logging.NullHandler())

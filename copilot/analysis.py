@@ -191,6 +191,31 @@ class Analyst:
         )
         return replace(analysis, hints=hints)
 
+    def drawn(
+        self, files: Sequence[Path], command: Command, segments: Sequence[Segment], engine: str
+    ) -> Analysis:
+        """Return what masks that a person drew or named on the series of these files measure.
+
+        Raises
+        ------
+        InputError
+            For files that make no volume.
+        """
+        clock = _Stopwatch()
+        with clock.timed("load"):
+            volume = load_series(files)
+        outcome = _Outcome(
+            segments=[self._reviewer.reviewed(volume, Prompt(), each) for each in segments]
+        )
+        return self._written(
+            command=command,
+            engine=engine,
+            volume=volume,
+            files=files,
+            outcome=outcome,
+            clock=clock,
+        )
+
     def _prompts(
         self, command: Command, hints: Hints, volume: Volume, outcome: "_Outcome"
     ) -> Iterator[Prompt]:
@@ -373,10 +398,15 @@ class _Stopwatch:
             self.seconds[step] = round(time.perf_counter() - start, 3)
 
 
+def shown_window(modality: str, concept: Concept | None) -> Window | None:
+    """Return the grey levels in which a mask is shown; None for those of the volume's values."""
+    if modality != "CT":
+        return None
+    return concept.window if concept and concept.window else _CT_WINDOW
+
+
 def _picture(volume: Volume, segment: Segment, concept: Concept | None, finding: Finding) -> bytes:
-    window = None
-    if volume.modality == "CT":
-        window = concept.window if concept and concept.window else _CT_WINDOW
+    window = shown_window(volume.modality, concept)
     key_slice = finding.evidence.key_slice_index
     noun = "frame" if volume.grid.is_time else "image"
     caption = (finding.tracking_id, f"{noun} {key_slice + 1} of {volume.grid.shape[0]}")

@@ -6,9 +6,9 @@ Each row's hash covers the row before it, so a changed, removed or inserted row 
 
 import hashlib
 import json
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, event, select, text
+from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, event, func, select, text
 from sqlalchemy.engine import Connection
 
 from domain.errors import StorageError
@@ -30,6 +30,7 @@ _LOCKS: Final = {  # one writer at a time, so that the chain has no fork
     "postgresql": "LOCK TABLE audit IN EXCLUSIVE MODE",
 }
 _FIRST: Final = "0" * 64
+_SHOWN: Final = ("number", "at", "actor", "act", "subject")
 _REFUSALS: Final = tuple(
     f"CREATE TRIGGER IF NOT EXISTS audit_no_{verb.lower()} BEFORE {verb} ON audit "
     "BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END"
@@ -73,6 +74,20 @@ class SqlAuditLog:
             acts.insert().values(**row, hash=_chained(last.hash if last else _FIRST, row))
         )
 
+    def count(self, act: str) -> int:
+        """Return how often an act was done."""
+        query = select(func.count()).select_from(acts).where(acts.c.act == act)
+        with self._engine.begin() as connection:
+            return int(connection.scalar(query) or 0)
+
+    def last(self, most: int) -> list[dict[str, Any]]:
+        """Return the last acts, the newest first."""
+        query = select(acts).order_by(acts.c.number.desc()).limit(most)
+        with self._engine.begin() as connection:
+            return [
+                {key: row[key] for key in _SHOWN} for row in connection.execute(query).mappings()
+            ]
+
     def verify(self) -> int:
         """Return the number of entries when the chain is whole.
 
@@ -86,7 +101,7 @@ class SqlAuditLog:
         with self._engine.begin() as connection:
             for row in connection.execute(select(acts).order_by(acts.c.number)).mappings():
                 count += 1
-                plain = {key: row[key] for key in ("number", "at", "actor", "act", "subject")}
+                plain = {key: row[key] for key in _SHOWN}
                 if row["number"] != count or row["hash"] != _chained(before, plain):
                     raise StorageError(
                         f"audit entry {count} was changed, or one is missing before it: restore "

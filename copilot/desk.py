@@ -1,76 +1,58 @@
 """The working desk of the server: commands on stored series, the yes, and what follows from it."""
 
-import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 from copilot.agent.agent import When
-from copilot.analysis import Analyst
 from copilot.hints import EarlierMask, Hints
-from copilot.printing import printed_analysis
-from copilot.results import Result, Results, result_of
+from copilot.intent.deixis import Context
+from copilot.results import Result, Results
 from copilot.results import State as ResultState
-from copilot.understanding import understood
-from copilot.workflows.delivery import DELIVER, OBJECTS, Delivery, Outbox
-from copilot.workflows.durable import Durable
+from copilot.twins import SEG
+from copilot.understanding import meant, understood
+from copilot.workflows.delivery import DELIVER, Delivery, Outbox
+from copilot.workflows.durable import GOES_ON, Durable
+from copilot.workflows.orders import COMMAND, Hand, Order
+from copilot.workflows.running import Running
 from domain.command import as_json
-from domain.errors import InputError, RadcopilotError
-from domain.ports import Archive, Clock, Grammar, no_progress
+from domain.errors import InputError
+from domain.ports import Archive, Clock, Grammar
 from domain.uids import SeriesUID
 
-log: Final = logging.getLogger(__name__)
-
-COMMAND: Final = "command-1"
 _WAIT_S: Final = 20.0
+_NEVER_BEGAN: Final = "the server ended before it was begun: give the command again"
 _LOOK_S: Final = 0.1
 
 
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """A command as it is remembered, to be carried out after a kill too: no image, UIDs alone."""
-
-    identity: str
-    series: SeriesUID
-    sentence: str
-    hints: Hints
-    engine: str | None
-    agent: When | None
-
-
 class Desk:
-    """Runs one command at a time on this machine's processor; results wait for a person.
-
-    ``aside`` makes whatever works in the background leave the processor to the command.
-    """
+    """Takes commands on stored series; their results wait for a person's yes."""
 
     def __init__(
         self,
         *,
         archive: Archive,
-        analyst: Analyst,
+        hand: Hand,
         grammar: Grammar,
         results: Results,
         destinations: Sequence[str],
         outbox: Outbox,
         durable: Durable,
         clock: Clock,
-        aside: Callable[[], AbstractContextManager[None]] = nullcontext,
+        elsewhere: Callable[[str | None], str] = lambda _engine: "",
+        running: Running | None = None,
     ) -> None:
         self._archive = archive
-        self._analyst = analyst
+        self._hand = hand
         self._grammar = grammar
         self._results = results
         self._destinations = destinations
         self._outbox = outbox
         self._durable = durable
         self._clock = clock
-        self._aside = aside
-        self._busy = threading.Lock()
+        self._elsewhere = elsewhere
+        self._running = running or Running()
 
     @property
     def results(self) -> Results:
@@ -86,27 +68,54 @@ class Desk:
         engine: str | None = None,
         *,
         agent: When | None = None,
+        context: Context | None = None,
     ) -> Result:
         """Do what a sentence says on a stored series; nothing is sent.
 
-        ``agent`` says when the agent works; None leaves that to the settings.
+        ``agent`` says when the agent works; None leaves that to the settings. ``context`` is what
+        a page knows of words that point: "this", "the other side".
 
         Raises
         ------
         InputError
             If the series is not stored here, or a hint does not fit it.
         """
-        self._files(series)
-        command = understood(self._grammar, sentence)
+        began = self.begin(series, sentence, hints, actor, engine, agent=agent, context=context)
+        if self._durable.is_running and began.state is ResultState.RUNNING:
+            self._durable.result(began.id)
+        return self._results.get(began.id)
+
+    def begin(
+        self,
+        series: SeriesUID,
+        sentence: str,
+        hints: Hints,
+        actor: str,
+        engine: str | None = None,
+        *,
+        agent: When | None = None,
+        context: Context | None = None,
+    ) -> Result:
+        """Begin what ``command`` does and return at once; the result is running."""
+        found = meant(self._grammar, sentence, context or Context())
+        if found.series is not None:  # what was pointed at is not on these images
+            series, hints = found.series, Hints()
+        self._check_stored(series)
+        # those who carry an order out read its sentence again, and know nothing of a page
+        is_order = understood(self._grammar, found.sentence) == found.command
+        sentence = found.sentence if is_order else sentence
         identity, _ = self._results.new_folder()
         began = Result(
             id=identity,
             at=self._clock.now().isoformat(),
             series_instance_uid=series,
-            state=ResultState.RUNNING,
-            document={"text": sentence, "command": as_json(command), "masks": []},
+            state=ResultState.RUNNING if is_order else ResultState.ANSWERED,
+            document={"text": sentence, "command": as_json(found.command), "masks": []}
+            | self._corrects(hints),
         )
         self._results.add(began, actor)
+        if not is_order:
+            return began
         order = Order(
             identity=identity,
             series=series,
@@ -115,59 +124,32 @@ class Desk:
             engine=engine,
             agent=agent,
         )
-        if self._durable.is_running:
-            self._durable.begin(COMMAND, identity, order)
-            self._durable.result(identity)
+        if not self._durable.is_running:
+            self._hand.carry_out(order)
+        elif queue := self._elsewhere(engine):
+            self._durable.enqueue(COMMAND, identity, order, queue=queue)
         else:
-            self.carry_out(order)
-        return self._results.get(identity)
+            self._durable.begin(COMMAND, identity, order)
+        return began
 
-    def carry_out(self, order: Order) -> None:
-        """Do what was ordered, once; after a kill it is done from the start, into the same folder.
+    def stop(self, identity: str, actor: str) -> Result:
+        """Stop a running command at its next step; its result says so.
 
         Raises
         ------
-        RadcopilotError
-            What the command came to instead; the result says so too.
+        InputError
+            If it is not running.
         """
-        began = self._results.get(order.identity)
-        if began.state is not ResultState.RUNNING:
-            return
-        try:
-            document = self._document(order)
-        except RadcopilotError as error:
-            self._fail(began, str(error))
-            raise
-        except Exception as error:  # an engine may be anyone's: its crash is an answer too
-            log.exception("command.failed result=%s", order.identity)
-            self._fail(began, f"the engine broke down ({type(error).__name__})")
-            raise
-        made = result_of(order.identity, self._clock.now(), order.series, document)
-        self._results.finish(made)
+        result = self._results.get(identity)
+        if result.state is not ResultState.RUNNING:
+            raise InputError(f"result {identity} is {result.state.value}: nothing is to be stopped")
+        self._results.note(identity, "command.stopped", actor)
+        self._running.stop(identity)
+        return result
 
-    def _fail(self, began: Result, reason: str) -> None:
-        failed = {**began.document, "error": reason}
-        self._results.finish(replace(began, state=ResultState.FAILED, document=failed))
-
-    def _document(self, order: Order) -> dict[str, Any]:
-        command = understood(self._grammar, order.sentence)
-        with self._busy, self._aside():
-            analysis = self._analyst.run(
-                self._files(order.series),
-                command,
-                order.hints,
-                no_progress,
-                order.engine,
-                agent=order.agent,
-            )
-            written = analysis.write(self._results.folder(order.identity))
-        return printed_analysis(analysis, written, order.sentence)
-
-    def _files(self, series: SeriesUID) -> tuple[Path, ...]:
-        files = self._archive.instance_paths(series)
-        if not files:
+    def _check_stored(self, series: SeriesUID) -> None:
+        if not self._archive.instance_paths(series):
             raise InputError(f"series {series} is not stored here: send it to this node first")
-        return files
 
     def mask_of(self, identity: str, segment: int | None) -> EarlierMask:
         """Return the mask of an earlier result, to be corrected.
@@ -177,15 +159,26 @@ class Desk:
         InputError
             If there is no such result, or it has no mask.
         """
-        seg = self._results.folder(identity) / OBJECTS[0]
+        seg = self._results.folder(identity) / SEG
         if not seg.is_file():
             raise InputError(f"result {identity} has no mask to correct: name one with a SEG")
         return EarlierMask(seg=seg, segment=segment)
 
+    def _corrects(self, hints: Hints) -> dict[str, str]:
+        """Return which result a command begins with, where it begins with one."""
+        seg = hints.mask.seg if hints.mask else None
+        if seg is None or seg.parent.parent != self._results.root:
+            return {}
+        return {"corrects": seg.parent.name}
+
     def accept(self, identity: str, actor: str) -> Result:
-        """Record the radiologist's yes."""
-        waiting = frozenset({ResultState.WAITING})
-        return self._results.move(identity, ResultState.ACCEPTED, waiting, actor)
+        """Record the radiologist's yes; what is on its way of the result it replaces is stopped."""
+        result = self._results.accept(identity, actor)
+        if "replaces" in result.document:
+            for delivery in self._outbox.of(result.document["replaces"]):
+                if delivery.is_open:
+                    self.cancel(delivery.result_id, delivery.destination, actor)
+        return result
 
     def reject(self, identity: str, actor: str) -> Result:
         """Record the radiologist's no; the files stay, marked rejected."""
@@ -228,7 +221,7 @@ class Desk:
         self._wait(identity, wait_s)
         return self._results.get(identity), self._outbox.of(identity)
 
-    def retry(self, identity: str, destination: str) -> Delivery:
+    def retry(self, identity: str, destination: str, actor: str) -> Delivery:
         """Begin a delivery that failed or was cancelled again.
 
         Raises
@@ -236,11 +229,12 @@ class Desk:
         InputError
             If it is open or done.
         """
+        self._results.note(identity, f"delivery.retry {destination}", actor)
         delivery = self._outbox.again(identity, destination)
         self._begin(delivery)
         return delivery
 
-    def cancel(self, identity: str, destination: str) -> Delivery:
+    def cancel(self, identity: str, destination: str, actor: str) -> Delivery:
         """Stop an open delivery before its next attempt; what the destination has stays there.
 
         Raises
@@ -248,22 +242,28 @@ class Desk:
         InputError
             If it is not open.
         """
+        self._results.note(identity, f"delivery.cancel {destination}", actor)
         delivery = self._outbox.stop(identity, destination)
         self._durable.cancel(delivery.workflow_id)
         return delivery
 
     def resume(self) -> int:
-        """Queue every open delivery that no workflow knows; return how many are open.
+        """Take up what a kill between a row and its workflow left; return how many deliveries.
 
-        A process may be killed between the row and the workflow.
+        Every open delivery is queued that no workflow knows. A command that none knows was not
+        begun, and what was pointed at is not in its row: it has failed, and may be given again.
         """
+        for began in self._results.running():
+            if "rule" not in began.document and self._durable.status(began.id) is None:
+                document = {**began.document, "error": _NEVER_BEGAN}
+                self._results.finish(replace(began, state=ResultState.FAILED, document=document))
         found = [each for each in self._outbox.all() if each.is_open]
         for delivery in found:
             self._begin(delivery)
         return len(found)
 
     def _begin(self, delivery: Delivery) -> None:
-        if delivery.is_open:
+        if delivery.is_open and self._durable.status(delivery.old_workflow_id) not in GOES_ON:
             self._durable.enqueue(
                 DELIVER, delivery.workflow_id, delivery.result_id, delivery.destination
             )

@@ -1,12 +1,14 @@
 """A recording to text and command, as the command line and the web API both answer it."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from copilot.intent.interpretation import interpret
-from domain.command import as_json
+from domain.command import Command, as_json
 from domain.ports import Grammar, Transcriber
+from domain.speech import Transcript, Utterance
 from voice.audio import read_utterance
 
 
@@ -25,10 +27,18 @@ def heard(recording: Path, transcriber: Transcriber, grammar: Grammar) -> dict[s
     read = time.perf_counter()
     transcript = transcriber.transcribe(utterance, grammar)
     recognised = time.perf_counter()
+    timings_s = {"read": round(read - start, 3), "recognise": round(recognised - read, 3)}
+    return document(transcript, interpret(transcript, grammar), utterance, timings_s)
+
+
+def document(
+    transcript: Transcript, command: Command, utterance: Utterance, timings_s: Mapping[str, float]
+) -> dict[str, Any]:
+    """Return what was heard, and the command it means, as plain JSON values."""
     return {
         "text": transcript.text,
         "raw_text": transcript.raw_text,
-        "command": as_json(interpret(transcript, grammar)),
+        "command": as_json(command),
         "words": [
             {
                 "text": word.text,
@@ -43,8 +53,5 @@ def heard(recording: Path, transcriber: Transcriber, grammar: Grammar) -> dict[s
         "confidence": transcript.confidence,
         "engine": transcript.engine,
         "duration_s": round(utterance.duration_s, 3),
-        "timings_s": {
-            "read": round(read - start, 3),
-            "recognise": round(recognised - read, 3),
-        },
+        "timings_s": dict(timings_s),
     }

@@ -15,11 +15,14 @@ from domain.command import (
     MeasureCommand,
     NextCommand,
     OpenPriorCommand,
+    OtherSideCommand,
     PreviousCommand,
     QuestionCommand,
     ReadBackCommand,
     RedoCommand,
     RejectCommand,
+    ResizeCommand,
+    SameOnPriorCommand,
     SegmentCommand,
     SendCommand,
     ShowCommand,
@@ -60,11 +63,18 @@ def _steps(command: Command) -> tuple[Step, ...]:  # noqa: PLR0911 - one return 
             return (PUBLISH,)
         case DraftReportCommand() | DictateCommand():
             return (DRAFT, SHOW)
-        case AcceptCommand() | RejectCommand() | UndoCommand() | RedoCommand() | DeleteCommand():
+        case (
+            AcceptCommand()
+            | RejectCommand()
+            | UndoCommand()
+            | RedoCommand()
+            | DeleteCommand()
+            | ResizeCommand()
+        ):
             return (CHANGE, SHOW)
         case CompareCommand() | OpenPriorCommand():
             return (LOAD, SHOW)
-        case QuestionCommand():
+        case QuestionCommand() | OtherSideCommand() | SameOnPriorCommand():
             return (ASK,)
         case (
             ShowCommand()

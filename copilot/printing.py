@@ -1,6 +1,7 @@
 """Results as plain JSON values: what ``--json`` prints and the web API returns."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from domain.codes import VOLUME
 from domain.command import as_json
 from domain.measurement import Finding, Measurement, Statistic
 from domain.segment import Provenance
+from reporting.wording import described, summarised
 
 
 def printed_measurement(measurement: Measurement, segment_number: int) -> dict[str, Any]:
@@ -70,6 +72,7 @@ def printed_analysis(
         "candidates": [
             _candidate(number, each) for number, each in enumerate(analysis.candidates, start=1)
         ],
+        "technique": analysis.draft.context.technique if analysis.draft else None,
         "absent": list(analysis.absences),
         "refusals": list(analysis.refusals),
         "warnings": list(analysis.warnings),
@@ -117,7 +120,19 @@ def _mask(marked: Marked) -> dict[str, Any]:
         "statistics": printed_statistics(finding.statistics),
         "not_measured": list(finding.absent),
         "warnings": list(finding.warnings),
+        "sentences": _sentences(finding),
         "made_by": _made_by(segment.provenance),
+    }
+
+
+def _sentences(finding: Finding) -> dict[str, str]:
+    """Return what a report says of a finding once a radiologist has confirmed it."""
+    confirmed = replace(finding, is_proposal=False)
+    said, _ = described(confirmed)
+    summary, _ = summarised(confirmed)
+    return {
+        "finding": said.replace(f" ({finding.tracking_id})", "", 1),
+        "impression": summary,
     }
 
 

@@ -3,14 +3,17 @@
 A site file overrides ``configs/default.toml`` key by key, tables merged at every depth.
 """
 
+import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from domain.errors import SettingsError
 
@@ -19,6 +22,9 @@ _ENVIRONMENT: Final = os.environ  # noqa: TID251 - the one place that reads it
 Port = Annotated[int, Field(ge=0, le=65535)]
 AeTitle = Annotated[str, Field(min_length=1, max_length=16)]
 Seconds = Annotated[float, Field(gt=0)]
+Kind = Literal["seg", "labelmap", "sr", "secondary_capture", "pdf", "rtstruct", "gsps"]
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+|'self'")
 
 
 class _Table(BaseModel):
@@ -87,7 +93,70 @@ class WebSettings(_Table):
 
     host: str
     port: Port
+    certificate: str
+    key: str
+    token_file: str
+    token_roles: tuple[Literal["program", "reader", "radiologist", "administrator"], ...]
+    hosts: tuple[str, ...]
+    proxies: tuple[str, ...]
+    published_on_loopback: bool
+    frame_ancestors: tuple[str, ...]
     largest_upload_mb: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        for each in self.proxies:
+            try:
+                ipaddress.ip_network(each)
+            except ValueError as error:
+                raise ValueError(
+                    f"proxies: {each!r} is no address or network: give 10.1.2.3 or 10.1.2.0/24"
+                ) from error
+        for each in self.frame_ancestors:
+            if not _ORIGIN.fullmatch(each):
+                raise ValueError(
+                    f"frame_ancestors: {each!r} is no origin: give https://viewer.example.org"
+                )
+        return self
+
+
+class AccessSettings(_Table):
+    """How long sessions last, and how often a view of a study is written down."""
+
+    idle_timeout_s: Seconds
+    session_timeout_s: Seconds
+    view_again_s: Seconds
+
+
+class OpenIdSettings(_Table):
+    """An OpenID Connect provider that vouches for persons; without an issuer there is none."""
+
+    issuer: str
+    client_id: str
+    client_secret_file: str
+    redirect_url: str
+    label: str
+    scopes: tuple[str, ...]
+    name_claim: Annotated[str, Field(min_length=1)]
+    groups_claim: Annotated[str, Field(min_length=1)]
+    roles: Mapping[str, tuple[Literal["reader", "radiologist", "administrator"], ...]]
+    ca: str
+    request_timeout_s: Seconds
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if not self.issuer:
+            return self
+        for key in ("client_id", "client_secret_file", "redirect_url"):
+            if not getattr(self, key):
+                raise ValueError(f"issuer is given and {key} is not: a provider needs both")
+        for key in ("issuer", "redirect_url"):
+            parts = urlsplit(getattr(self, key))
+            if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+                raise ValueError(f"{key} {getattr(self, key)} is not https")
+        if not self.roles:
+            raise ValueError("roles is empty: nobody of the provider could come in")
+        return self
 
 
 class SpeechSettings(_Table):
@@ -153,6 +222,7 @@ class PriorSettings(_Table):
     years: Annotated[float, Field(gt=0)]
     match: Literal["either", "modality", "body_part", "both"]
     most_instances: Annotated[int, Field(ge=1)]
+    on_arrival_from: str
 
 
 class CompletenessSettings(_Table):
@@ -160,6 +230,82 @@ class CompletenessSettings(_Table):
 
     quiet_s: Seconds
     quiet_s_by_modality: Mapping[str, Seconds]
+    ask: str
+    ask_again_s: Seconds
+    most_asks: Annotated[int, Field(ge=1)]
+    fetch_missing: bool
+
+
+class QueueSettings(_Table):
+    """A queue of engines' work: those of one GPU share one."""
+
+    engines: tuple[str, ...]
+    at_once: Annotated[int, Field(ge=1)] = 1
+
+
+class RetentionSettings(_Table):
+    """How long studies stay, and how full the disk may be; 0 sets no limit."""
+
+    days: Annotated[float, Field(ge=0)]
+    most_gb: Annotated[float, Field(ge=0)]
+    wanted_free_gb: Annotated[float, Field(ge=0)]
+    least_free_gb: Annotated[float, Field(ge=0)]
+    least_days: Annotated[float, Field(ge=0)]
+    every_s: Seconds
+    believe_unconfirmed: bool
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.wanted_free_gb and self.wanted_free_gb < self.least_free_gb:
+            raise ValueError(
+                f"wanted_free_gb {self.wanted_free_gb:g} is below least_free_gb "
+                f"{self.least_free_gb:g}: objects would be refused before room is made"
+            )
+        if 0 < self.days < self.least_days:
+            raise ValueError(f"days {self.days:g} is below least_days {self.least_days:g}")
+        return self
+
+
+class MonitoringSettings(_Table):
+    """What is watched in the background."""
+
+    peers_every_s: Annotated[float, Field(ge=0)]
+
+
+class WorkSettings(_Table):
+    """Who does the work of engines, and how much of it at a time."""
+
+    queues: Mapping[str, QueueSettings]
+    node_takes: tuple[str, ...]
+    dead_after_s: Seconds
+    node_url: str
+    ca: str
+    cache_mb: Annotated[int, Field(ge=0)]
+    request_timeout_s: Seconds
+
+
+class ConditionSettings(_Table):
+    """What an attribute of a series must be."""
+
+    tag: str
+    values: Annotated[str | tuple[str, ...], Field(alias="is")] = ()
+    is_not: str | tuple[str, ...] = ()
+    matches: str = ""
+    at_least: float | None = None
+    at_most: float | None = None
+    unit: str = ""
+
+
+class RuleSettings(_Table):
+    """A command for every series that meets all conditions."""
+
+    name: Annotated[str, Field(min_length=1, max_length=50)]
+    when: Annotated[tuple[ConditionSettings, ...], Field(min_length=1)]
+    command: str
+    engine: str = ""
+    run: Literal["automatic", "on demand"] = "on demand"
+    push_back: tuple[str, ...] = ()
+    push_warned: bool = False
 
 
 class ObjectSettings(_Table):
@@ -178,16 +324,57 @@ class PeerTlsSettings(_Table):
 
 
 class PeerSettings(_Table):
-    """Another DICOM node."""
+    """Another DICOM node, or a DICOMweb destination, and what of a result goes there."""
 
     ae_title: AeTitle
-    host: str
-    port: Annotated[int, Field(ge=1, le=65535)]
+    host: str = ""
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
     connect_timeout_s: Seconds = 10.0
     answer_timeout_s: Seconds = 60.0
     storage_commitment: bool = False
     commitment_timeout_s: Seconds = 30.0
     tls: PeerTlsSettings | None = None
+    stow_url: str = ""
+    token_file: str = ""
+    user: str = ""
+    password_file: str = ""
+    ca: str = ""
+    objects: Annotated[tuple[Kind, ...], Field(min_length=1)] = ("seg", "sr")
+    retract: bool = False
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if {"seg", "labelmap"} <= set(self.objects):
+            raise ValueError(
+                "objects has seg and labelmap: one mask would be there twice, choose one"
+            )
+        if len(set(self.objects)) < len(self.objects):
+            raise ValueError("objects has a kind twice")
+        if self.stow_url:
+            self._check_stow()
+        elif not self.host or not self.port:
+            raise ValueError("host and port are needed, or stow_url")
+        elif self.token_file or self.user or self.password_file or self.ca:
+            raise ValueError("token_file, user, password_file and ca go with stow_url alone")
+        return self
+
+    def _check_stow(self) -> None:
+        if self.host or self.port or self.tls or self.storage_commitment:
+            raise ValueError(
+                "give stow_url, or host and port with tls and storage_commitment, not both"
+            )
+        parts = urlsplit(self.stow_url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("stow_url is no URL such as https://pacs.example.org/dicom-web")
+        if parts.username or parts.password:
+            raise ValueError("stow_url names a user: give user and password_file beside it")
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            raise ValueError(
+                f"stow_url would send patient data to {parts.hostname} over plain http: use "
+                "https, or a proxy on this machine"
+            )
+        if bool(self.user) != bool(self.password_file) or (self.user and self.token_file):
+            raise ValueError("give token_file, or user and password_file together, or neither")
 
 
 class Settings(_Table):
@@ -196,13 +383,19 @@ class Settings(_Table):
     storage: StorageSettings
     node: NodeSettings
     web: WebSettings
+    access: AccessSettings
+    openid: OpenIdSettings
     speech: SpeechSettings
     segmentation: SegmentationSettings
     agent: AgentSettings
     priors: PriorSettings
     completeness: CompletenessSettings
+    retention: RetentionSettings
+    monitoring: MonitoringSettings
+    work: WorkSettings
     objects: ObjectSettings
     peers: tuple[PeerSettings, ...] = ()
+    rules: tuple[RuleSettings, ...] = ()
 
 
 def load_settings(path: Path | None = None) -> Settings:
@@ -228,9 +421,30 @@ def load_settings(path: Path | None = None) -> Settings:
                 f"{place}: unknown key {key!r}; remove it or see configs/default.toml for the "
                 "right name"
             ) from error
+        if first["type"] == "value_error":  # our own words; the input may hold a secret
+            raise SettingsError(f"{place}: {key}: {first['ctx']['error']}") from error
         raise SettingsError(
             f"{place}: {key} = {first.get('input')!r}: {first['msg'].lower()}"
         ) from error
+
+
+def read_secret(path: str, setting: str) -> str:
+    """Return the text of a file that holds a secret; empty where none is given.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be read, or is empty.
+    """
+    if not path:
+        return ""
+    try:
+        secret = Path(path).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{setting} {path} cannot be read: give a text file") from error
+    if not secret:
+        raise SettingsError(f"{setting} {path} is empty: write one long random line into it")
+    return secret
 
 
 def environment() -> dict[str, str]:

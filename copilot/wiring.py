@@ -1,15 +1,25 @@
 """The composition root: the one place where rooms are put together."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from functools import cached_property
 from importlib import resources
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
 
+from pydicom.dataset import Dataset
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from copilot.access.accounts import Accounts
+from copilot.access.entrance import Entrance
+from copilot.access.exposure import check_exposure
+from copilot.access.openid import OpenId
+from copilot.access.passwords import Passwords
+from copilot.access.roles import Role, roles_of
+from copilot.access.sessions import Sessions, Timeouts
+from copilot.access.throttle import Throttle
 from copilot.agent.agent import Agent, Language, When
 from copilot.agent.endpoint import Endpoint
 from copilot.agent.loop import Limits
@@ -17,26 +27,36 @@ from copilot.agent.record import Records
 from copilot.analysis import Analyst
 from copilot.audit import SqlAuditLog
 from copilot.concepts import load_concepts
-from copilot.desk import COMMAND, Order
 from copilot.fetching import Fetcher
 from copilot.intent.grammar import SpokenGrammar
 from copilot.looking_ahead import LookingAhead
 from copilot.models.install import BuildStep, ModelInstaller
 from copilot.results import Results
-from copilot.settings import PeerSettings, Settings
+from copilot.settings import PeerSettings, Settings, read_secret
 from copilot.system import RandomUids, SystemClock
-from copilot.workflows.delivery import DELIVER, QUEUE, Courier, Delivery, Outbox
-from copilot.workflows.durable import Durable, Workflow, step, work_database
+from copilot.workflows.delivery import (
+    DELIVER,
+    OLD_DELIVER,
+    QUEUE,
+    Courier,
+    Delivery,
+    Outbox,
+)
+from copilot.workflows.durable import Durable, Workflow, WorkQueue, step, work_database
+from copilot.workflows.packing import Destination, Packer
 from dicom_node.commitment import CommitmentDesk
 from dicom_node.completeness import QuietPeriods
 from dicom_node.door import Allowed, Door
 from dicom_node.index import Index
 from dicom_node.priors import Match, PriorRules
+from dicom_node.room import Room
 from dicom_node.scp import DicomNode, NodeAddress
 from dicom_node.scu import DicomPeer, Peer
-from dicom_node.store import Store
+from dicom_node.store import Arrival, Store
+from dicom_node.stow import WebPeer
 from dicom_node.tls import ClientTls, ServerTls
 from dicom_node.volumes import load_series
+from dicom_node.wado import WebSource
 from domain.concepts import ConceptTable
 from domain.errors import InputError, SettingsError, StorageError
 from domain.ports import EngineContext, Progress, Segmenter, Transcriber
@@ -47,10 +67,12 @@ from segmentation.medsam3.install import Sources, build
 from voice.lexicon import load_lexicon
 from voice.whisper_ct2 import WhisperCt2
 
+SERVER: Final = "local"  # the server's name among those that share the work
 ENGINE_ENTRY_POINTS: Final = "radcopilot.segmenters"
 WHISPER: Final = "whisper-base"
 _KIB: Final = 2**10
 _MIB: Final = 2**20
+_GB: Final = 1e9
 
 
 class House:
@@ -58,11 +80,83 @@ class House:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._listeners: list[Arrival] = []
+        self.executor = SERVER
 
     @cached_property
     def database(self) -> Engine:
         """Results, audit trail and outbox."""
-        return create_engine(self.settings.storage.database_url)
+        return create_engine(self.settings.storage.database_url, hide_parameters=True)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """Who may come in."""
+        return Accounts(
+            engine=self.database,
+            audit=self.audit,
+            clock=SystemClock(),
+            passwords=self.passwords,
+        )
+
+    @cached_property
+    def passwords(self) -> Passwords:
+        """How passwords are kept."""
+        return Passwords()
+
+    @cached_property
+    def openid(self) -> OpenId | None:
+        """The OpenID provider that the settings name, if any.
+
+        Raises
+        ------
+        SettingsError
+            If the file of its secret cannot be read.
+        """
+        settings = self.settings.openid
+        if not settings.issuer:
+            return None
+        return OpenId(
+            settings, read_secret(settings.client_secret_file, "openid.client_secret_file")
+        )
+
+    @cached_property
+    def entrance(self) -> Entrance:
+        """Who is let in.
+
+        Raises
+        ------
+        SettingsError
+            If the file of the site's token cannot be read.
+        """
+        access, web = self.settings.access, self.settings.web
+        return Entrance(
+            accounts=self.accounts,
+            sessions=Sessions(
+                engine=self.database,
+                audit=self.audit,
+                clock=SystemClock(),
+                timeouts=Timeouts(idle_s=access.idle_timeout_s, whole_s=access.session_timeout_s),
+            ),
+            throttle=Throttle(self.database, SystemClock()),
+            passwords=self.passwords,
+            audit=self.audit,
+            token=read_secret(web.token_file, "web.token_file"),
+            token_roles=roles_of(web.token_roles, Role),
+            has_provider=self.openid is not None,
+        )
+
+    def exposure(self) -> str:
+        """Say who may come in from where.
+
+        Raises
+        ------
+        SettingsError
+            If others could come in unasked, or passwords would travel in the clear.
+        """
+        entrance = self.entrance
+        return check_exposure(
+            self.settings.web, needs_login=entrance.needs_login(), has_token=entrance.has_token
+        )
 
     def close(self) -> None:
         """Let go of the database."""
@@ -124,7 +218,7 @@ class House:
             concepts=self.concepts,
             threads=settings.threads,
             memory_bytes=settings.memory_mb * _MIB,
-            seen_folder=self.settings.storage.root / "seen" if settings.disk_mb else None,
+            seen_folder=self.seen_folder if settings.disk_mb else None,
             seen_bytes=settings.disk_mb * _MIB,
             checks_windows=settings.check_windows,
             device=settings.device,
@@ -226,7 +320,7 @@ class House:
     def durable(self) -> Durable:
         """Work that outlives the process, not yet started."""
         self._make_root()
-        return Durable(self.work_url)
+        return Durable(self.work_url, self.executor)
 
     @property
     def work_url(self) -> str:
@@ -234,36 +328,62 @@ class House:
         storage = self.settings.storage
         return work_database(storage.database_url, str(storage.root))
 
-    def workflows(self, carry_out: Callable[[Order], None]) -> tuple[Workflow, ...]:
-        """Return what this process can go on with: deliveries, and commands of a desk."""
+    def deliveries(self) -> tuple[Workflow, ...]:
+        """Return what brings results to their destinations."""
         courier = Courier(
             outbox=self.outbox,
             results=self.results,
-            publishers={peer.ae_title: self.peer(peer) for peer in self.settings.peers},
+            publishers={peer.ae_title: self.publisher(peer) for peer in self.settings.peers},
             audit=self.audit,
+            packer=self.packer,
         )
 
         def later(delivery: Delivery, pause_s: float) -> None:
-            self.durable.enqueue(
-                DELIVER,
-                delivery.workflow_id,
-                delivery.result_id,
-                delivery.destination,
-                delay_s=pause_s,
-            )
+            self.queue_delivery(self.durable, delivery, pause_s)
 
         def deliver(result_id: str, destination: str) -> str:
             return courier.deliver(result_id, destination, step, later)
 
+        def deliver_unprepared(result_id: str, destination: str) -> str:
+            return courier.deliver_unprepared(result_id, destination, step, later)
+
         at_once = max(1, len(self.settings.peers))
-
-        def command(order: Order) -> None:
-            step(lambda: carry_out(order), "carry out")
-
         return (
             Workflow(name=DELIVER, run=deliver, queue=QUEUE, at_once=at_once),
-            Workflow(name=COMMAND, run=command, queue="commands"),
+            Workflow(name=OLD_DELIVER, run=deliver_unprepared, queue=QUEUE, at_once=at_once),
         )
+
+    @cached_property
+    def packer(self) -> Packer:
+        """What makes the objects that destinations ask for."""
+        return Packer(
+            results=self.results,
+            archive=self.store,
+            concepts=self.concepts,
+            destinations={
+                peer.ae_title: Destination(objects=peer.objects, retract=peer.retract)
+                for peer in self.settings.peers
+            },
+            uid_root=self.settings.objects.uid_root,
+        )
+
+    def queue_delivery(self, queue: WorkQueue, delivery: Delivery, pause_s: float = 0.0) -> None:
+        """Queue the next try of a delivery."""
+        queue.enqueue(
+            DELIVER,
+            delivery.workflow_id,
+            delivery.result_id,
+            delivery.destination,
+            delay_s=pause_s,
+        )
+
+    def listen(self, listener: Arrival) -> None:
+        """Have each image that arrives told to a listener."""
+        self._listeners.append(listener)
+
+    def _arrived(self, header: Dataset, path: Path) -> None:
+        for listener in self._listeners:
+            listener(header, path)
 
     @cached_property
     def store(self) -> Store:
@@ -272,8 +392,20 @@ class House:
         return Store(
             self.settings.storage.root,
             Index(self.settings.storage.database_url),
-            self.looking_ahead.arrived if self.settings.segmentation.look_ahead else None,
+            self._arrived,
+            self.room,
         )
+
+    @cached_property
+    def room(self) -> Room:
+        """What is free where studies are kept, and must stay free."""
+        least_free_gb = self.settings.retention.least_free_gb
+        return Room(self.settings.storage.root, int(least_free_gb * _GB))
+
+    @property
+    def seen_folder(self) -> Path:
+        """Where engines keep what they saw ahead."""
+        return self.settings.storage.root / "seen"
 
     @cached_property
     def looking_ahead(self) -> LookingAhead:
@@ -313,7 +445,9 @@ class House:
         node = self.settings.node
         listed = [Allowed(ae_title=entry.ae_title, host=entry.host) for entry in node.allow]
         door = Door(ae_title=node.ae_title, allowed=listed, check_called_ae=node.check_called_ae)
-        return door.with_peers((peer.ae_title, peer.host) for peer in self.settings.peers)
+        return door.with_peers(
+            (peer.ae_title, peer.host) for peer in self.settings.peers if not peer.stow_url
+        )
 
     @property
     def node_tls(self) -> ServerTls | None:
@@ -331,8 +465,49 @@ class House:
             raise SettingsError("[node.tls] needs certificate and key together")
         return ServerTls(certificate=_file(tls.certificate), key=_file(tls.key), ca=_given(tls.ca))
 
+    def publisher(self, settings: PeerSettings) -> DicomPeer | WebSource:
+        """Return a destination of results."""
+        return self.web_peer(settings) if settings.stow_url else self.peer(settings)
+
+    def source(self, settings: PeerSettings) -> DicomPeer | WebSource:
+        """Return a peer that is asked and fetched from."""
+        return self.web_peer(settings) if settings.stow_url else self.peer(settings)
+
+    def web_peer(self, settings: PeerSettings) -> WebSource:
+        """Return a DICOMweb peer.
+
+        Raises
+        ------
+        SettingsError
+            If a file of its secrets cannot be read.
+        """
+        name = settings.ae_title
+        return WebSource(
+            WebPeer(
+                name=name,
+                url=settings.stow_url.rstrip("/"),
+                token=read_secret(settings.token_file, f"token_file of {name}"),
+                user=settings.user,
+                password=read_secret(settings.password_file, f"password_file of {name}"),
+                ca=_given(settings.ca),
+                connect_timeout_s=settings.connect_timeout_s,
+                answer_timeout_s=settings.answer_timeout_s,
+            )
+        )
+
     def peer(self, settings: PeerSettings) -> DicomPeer:
-        """Return a peer we call."""
+        """Return a DICOM node we call.
+
+        Raises
+        ------
+        InputError
+            If it is a DICOMweb destination.
+        """
+        if settings.stow_url:
+            raise InputError(
+                f"{settings.ae_title} is a DICOMweb peer (stow_url): it has no C-ECHO and no "
+                "C-MOVE; name a peer with host and port"
+            )
         tls = None
         if settings.tls is not None:
             tls = ClientTls(
@@ -341,7 +516,7 @@ class House:
                 key=_given(settings.tls.key),
                 check_hostname=settings.tls.check_hostname,
             )
-        plain = settings.model_dump(exclude={"tls"})
+        plain = settings.model_dump(include={field.name for field in fields(Peer)} - {"tls"})
         return DicomPeer(self.settings.node.ae_title, Peer(**plain, tls=tls), self.commitments)
 
     def peer_called(self, ae_title: str) -> PeerSettings:
@@ -362,7 +537,7 @@ class House:
         """Return what fetches from a peer into our store."""
         settings = self.peer_called(ae_title)
         bound = most_instances or self.settings.priors.most_instances
-        return Fetcher(ae_title, self.peer(settings), self.store, bound)
+        return Fetcher(ae_title, self.source(settings), self.store, bound)
 
     @property
     def prior_rules(self) -> PriorRules:

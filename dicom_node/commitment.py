@@ -1,15 +1,21 @@
 """Storage commitment: the PACS's promise to keep what we sent (PS3.4 annex J)."""
 
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from pydicom.dataset import Dataset
+from pynetdicom.events import Event
 
 from domain.uids import InstanceUID, SopClassUID
 
+log: Final = logging.getLogger(__name__)
+
 _FORGET_AFTER: Final = 1000
+_SUCCESS: Final = 0x0000
+_CANNOT_UNDERSTAND: Final = 0x0110  # processing failure (PS3.7 annex C)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +28,7 @@ class CommitmentResult:
 
 
 class CommitmentDesk:
-    """Where requests wait for the answer that comes later, on another association."""
+    """Where requests wait for the answer that comes later, on this association or on another."""
 
     def __init__(self) -> None:
         self._arrived = threading.Condition()
@@ -46,6 +52,15 @@ class CommitmentDesk:
                 self._answers.pop(next(iter(self._answers)))
             self._answers[result.transaction_uid] = result
             self._arrived.notify_all()
+
+    def on_report(self, event: Event) -> tuple[int, None]:
+        """Take an N-EVENT-REPORT that comes on an association of ours; return its status."""
+        try:
+            self.answer(event.event_information)
+        except Exception:  # whatever a peer sends, it gets a status
+            log.exception("commitment.unreadable")
+            return _CANNOT_UNDERSTAND, None
+        return _SUCCESS, None
 
     def wait_for(self, transaction_uid: str, timeout_s: float) -> CommitmentResult | None:
         """Return the answer to a request, or None when none came in time."""

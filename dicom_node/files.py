@@ -1,5 +1,6 @@
 """DICOM files: found, read with clear errors, and written whole or not at all."""
 
+import contextlib
 import os
 import struct
 import tempfile
@@ -49,9 +50,9 @@ def read_dataset(path: Path, *, with_pixels: bool) -> FileDataset:
             warnings.simplefilter("ignore")  # odd values are judged where they are used
             dataset = pydicom.dcmread(path, stop_before_pixels=not with_pixels)
             str(dataset.get("SOPInstanceUID"))
-    except OSError as error:
-        raise UnreadableFileError(f"{path.name} cannot be opened: {error.strerror}") from error
-    except PARSE_ERRORS as error:
+    except (*PARSE_ERRORS, OSError) as error:
+        if isinstance(error, OSError) and error.strerror:  # else pydicom's: a sequence cut short
+            raise UnreadableFileError(f"{path.name} cannot be opened: {error.strerror}") from error
         raise UnreadableFileError(
             f"{path.name} is not a readable DICOM file ({str(error) or type(error).__name__}): "
             "export it again from the archive"
@@ -143,6 +144,95 @@ def one_series(paths: Iterable[Path], wanted: SeriesUID | None = None) -> tuple[
     return next(iter(series.values()))
 
 
+class Aside:
+    """A file written where nobody looks: it becomes the file that is meant, or goes."""
+
+    def __init__(self, folder: Path) -> None:
+        """Begin a file in a folder of the file system where it shall be.
+
+        Raises
+        ------
+        StorageError
+            If the folder cannot be written.
+        """
+        try:
+            handle, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
+        except OSError as error:
+            raise StorageError(f"cannot write in {folder}: {error.strerror}") from error
+        self.path = Path(name)
+        self._stream = os.fdopen(handle, "wb")
+        self._is_durable = False
+
+    def write(self, content: bytes | bytearray | memoryview) -> None:
+        """Add bytes.
+
+        Raises
+        ------
+        StorageError
+            If the disk is full; nothing half-written remains.
+        """
+        try:
+            self._stream.write(content)
+        except OSError as error:
+            self.discard()
+            raise _cannot_write("what arrives", error) from error
+
+    def content(self) -> bytes:
+        """Return what was written so far."""
+        self._stream.flush()
+        return self.path.read_bytes()
+
+    def flush(self) -> None:
+        """Wait until what was written is on the disk.
+
+        Raises
+        ------
+        StorageError
+            If the disk is full; nothing half-written remains.
+        """
+        try:
+            self._sync()
+        except OSError as error:
+            self.discard()
+            raise _cannot_write("what arrives", error) from error
+
+    def _sync(self) -> None:
+        if not self._is_durable:
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+            self._is_durable = True
+
+    def become(self, path: Path) -> None:
+        """Rename to the file that is meant, when it is on the disk.
+
+        Raises
+        ------
+        StorageError
+            If the disk is full or the folder cannot be written; nothing half-written remains.
+        """
+        try:
+            self._sync()
+            self._stream.close()
+            try:
+                self.path.replace(path)
+            except FileNotFoundError:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self.path.replace(path)
+        except OSError as error:
+            self.discard()
+            raise _cannot_write(path.name, error) from error
+
+    def discard(self) -> None:
+        """Forget it; where it became the file that is meant, nothing happens."""
+        with contextlib.suppress(OSError):  # what could not be flushed is not wanted
+            self._stream.close()
+        self.path.unlink(missing_ok=True)
+
+
+def _cannot_write(what: str, error: OSError) -> StorageError:
+    return StorageError(f"cannot write {what}: {error.strerror}; free some space and send it again")
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file aside, flush it to disk, and rename it into place.
 
@@ -153,21 +243,11 @@ def write_whole(path: Path, content: bytes) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}") from error
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(aside).replace(path)
-    except OSError as error:
-        raise StorageError(
-            f"cannot write {path.name}: {error.strerror}; free some space and send it again"
-        ) from error
-    finally:
-        Path(aside).unlink(missing_ok=True)
+    aside = Aside(path.parent)
+    aside.write(content)
+    aside.become(path)
 
 
 def same_object(first: bytes, second: bytes) -> bool:

@@ -1,15 +1,25 @@
 """The index of what is stored: SQLite by default, any SQLAlchemy URL at scale."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydicom.dataset import Dataset
-from sqlalchemy import Engine, RowMapping, create_engine, delete, event, func, select
+from sqlalchemy import (
+    Connection,
+    Engine,
+    RowMapping,
+    create_engine,
+    delete,
+    event,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
-from dicom_node.index_search import Found, Kept, Search, found, kept, remaining
+from dicom_node.index_search import Found, Kept, Search, found, holds_all, kept, remaining
 from dicom_node.index_table import SCHEMA, bring_up_to_date, instances, row_of
 from domain.errors import InputError, StorageError
 from domain.uids import InstanceUID, SeriesUID, StudyUID
@@ -42,7 +52,7 @@ class Index:
 
     def __init__(self, url: str) -> None:
         try:
-            self._engine = create_engine(url)
+            self._engine = create_engine(url, hide_parameters=True)  # errors would quote rows
             _tune(self._engine)
             with self._engine.begin() as connection:
                 bring_up_to_date(connection)
@@ -92,6 +102,76 @@ class Index:
         with self._engine.begin() as connection:
             return int(connection.scalar(select(func.count()).select_from(instances)) or 0)
 
+    def sizes(self, study: StudyUID | None = None) -> Mapping[StudyUID, int]:
+        """Return how many bytes the files of each study have, or of the one named."""
+        query = select(
+            instances.c.study_instance_uid, func.coalesce(func.sum(instances.c.size_bytes), 0)
+        ).group_by(instances.c.study_instance_uid)
+        if study is not None:
+            query = query.where(instances.c.study_instance_uid == study)
+        with self._engine.begin() as connection:
+            return {StudyUID(uid): int(size) for uid, size in connection.execute(query)}
+
+    def totals(self) -> tuple[int, int]:
+        """Return how many studies there are, and the bytes of all files."""
+        query = select(
+            func.count(func.distinct(instances.c.study_instance_uid)),
+            func.coalesce(func.sum(instances.c.size_bytes), 0),
+        )
+        with self._engine.begin() as connection:
+            studies, size = connection.execute(query).one()
+        return int(studies), int(size)
+
+    def files(self) -> tuple[tuple[SeriesUID, Path], ...]:
+        """Return every file with its series."""
+        query = select(instances.c.series_instance_uid, instances.c.path)
+        with self._engine.begin() as connection:
+            return tuple(
+                (SeriesUID(series), Path(path)) for series, path in connection.execute(query)
+            )
+
+    def measure(self) -> None:
+        """Write down the size of each file that an earlier version did not measure."""
+        query = select(instances.c.path).where(instances.c.size_bytes.is_(None))
+        with self._engine.begin() as connection:
+            for path in connection.scalars(query).all():
+                size = Path(path).stat().st_size if Path(path).exists() else 0
+                connection.execute(
+                    update(instances).where(instances.c.path == path).values(size_bytes=size)
+                )
+
+    def remove(
+        self, study: StudyUID, uids: Collection[InstanceUID], within: Callable[[Connection], None]
+    ) -> None:
+        """Forget every instance of a study, in one transaction with what else goes with it.
+
+        Parameters
+        ----------
+        uids
+            What is known of the study.
+        within
+            Called first, in the transaction; what it raises leaves everything as it was.
+
+        Raises
+        ------
+        InputError
+            If the study has an instance besides those.
+        StorageError
+            If the database refuses.
+        """
+        of_study = instances.c.study_instance_uid == study
+        try:
+            with self._engine.begin() as connection:
+                within(connection)
+                there = set(
+                    connection.scalars(select(instances.c.sop_instance_uid).where(of_study))
+                )
+                if there - set(uids):
+                    raise InputError(f"study {study} grew meanwhile: it stays")
+                connection.execute(delete(instances).where(of_study))
+        except SQLAlchemyError as error:
+            raise StorageError(f"the index cannot be written: {_said(error)}") from error
+
     def paths(self, series: SeriesUID) -> tuple[Path, ...]:
         """Return the files of a series in instance order."""
         query = (
@@ -101,6 +181,17 @@ class Index:
         )
         with self._engine.begin() as connection:
             return tuple(Path(path) for path in connection.scalars(query))
+
+    def study_of(self, series: SeriesUID) -> StudyUID | None:
+        """Return the study of a series; None where no instance of it is here."""
+        query = (
+            select(instances.c.study_instance_uid)
+            .where(instances.c.series_instance_uid == series)
+            .limit(1)
+        )
+        with self._engine.begin() as connection:
+            found = connection.scalar(query)
+        return None if found is None else StudyUID(found)
 
     def known_paths(self) -> frozenset[str]:
         """Return every file that has a row of the current schema."""
@@ -129,9 +220,8 @@ class Index:
 
     def holds_all(self, uids: Sequence[InstanceUID]) -> bool:
         """Tell whether every one of these instances has its row."""
-        query = select(func.count()).where(instances.c.sop_instance_uid.in_(uids))
         with self._engine.begin() as connection:
-            return connection.scalar(query) == len(set(uids))
+            return holds_all(connection, uids)
 
     def studies(self, study: StudyUID | None = None) -> tuple[StudySummary, ...]:
         """Return all studies, newest first, or the one named."""

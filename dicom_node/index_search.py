@@ -7,8 +7,10 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, Final, assert_never
 
+from pydicom.uid import ImplicitVRLittleEndian
 from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Select, func, or_, select
 
+from dicom_node.files import read_dataset
 from dicom_node.index_table import instances
 from domain.uids import InstanceUID, SeriesUID, StudyUID
 
@@ -129,7 +131,7 @@ def kept(
         table.study_instance_uid,
         table.series_instance_uid,
         table.sop_instance_uid,
-        func.coalesce(table.transfer_syntax_uid, "").label("transfer_syntax_uid"),
+        table.transfer_syntax_uid,
         table.path,
     ).where(table.study_instance_uid == study)
     if series is not None:
@@ -142,11 +144,21 @@ def kept(
             study_instance_uid=StudyUID(row.study_instance_uid),
             series_instance_uid=SeriesUID(row.series_instance_uid),
             sop_instance_uid=InstanceUID(row.sop_instance_uid),
-            transfer_syntax_uid=row.transfer_syntax_uid,
+            transfer_syntax_uid=row.transfer_syntax_uid or _stored_syntax(Path(row.path)),
             path=Path(row.path),
         )
         for row in connection.execute(query.order_by(*order))
     )
+
+
+def holds_all(connection: Connection, uids: Sequence[InstanceUID]) -> bool:
+    """Tell whether every one of these instances has its row."""
+    held = 0
+    wanted = sorted(set(uids))
+    for some in _in_parts(wanted):
+        query = select(func.count()).where(instances.c.sop_instance_uid.in_(some))
+        held += connection.scalar(query) or 0
+    return held == len(wanted)
 
 
 def remaining(connection: Connection, search: Search, returned: int) -> int:
@@ -227,12 +239,34 @@ def _found(
         sop_instance_uid=InstanceUID(row["sop_instance_uid"]),
         transfer_syntax_uid=row["transfer_syntax_uid"] or "",
         path=Path(row["path"]),
-        attributes=json.loads(row["attributes"] or "{}"),
+        attributes=json.loads(row["attributes"]) if row["attributes"] else _attributes(row),
         series=group["series"],
         instances=group["instances"],
         modalities=within[0],
         sop_classes=within[1],
     )
+
+
+def _attributes(row: RowMapping) -> dict[str, Any]:
+    """Return what a row of an older schema holds, until its file is read again."""
+    columns = (
+        ("00080016", "UI", "sop_class_uid"),
+        ("00080018", "UI", "sop_instance_uid"),
+        ("00080020", "DA", "study_date"),
+        ("00080060", "CS", "modality"),
+        ("00081030", "LO", "study_description"),
+        ("0008103E", "LO", "series_description"),
+        ("00100020", "LO", "patient_id"),
+        ("0020000D", "UI", "study_instance_uid"),
+        ("0020000E", "UI", "series_instance_uid"),
+    )
+    return {tag: {"vr": vr, "Value": [row[name]]} for tag, vr, name in columns if row[name]}
+
+
+def _stored_syntax(path: Path) -> str:
+    """Read what a row of an older schema does not hold."""
+    meta = read_dataset(path, with_pixels=False).file_meta
+    return str(meta.get("TransferSyntaxUID") or ImplicitVRLittleEndian)
 
 
 def _in_parts(values: Sequence[str]) -> Iterable[Sequence[str]]:

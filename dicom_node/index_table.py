@@ -7,7 +7,17 @@ from typing import Any, Final
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.valuerep import PersonName
-from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, inspect, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    inspect,
+    text,
+)
 
 from dicom_node.dicom_json import dataset_json
 
@@ -95,6 +105,7 @@ instances: Final = Table(
     Column("columns", Integer),
     Column("bits_allocated", Integer),
     Column("attributes", String),
+    Column("size_bytes", BigInteger),  # of its file
 )
 
 
@@ -127,6 +138,7 @@ def row_of(header: Dataset, path: Path, *, ours: bool) -> dict[str, Any]:
         "instance_number": _number(header, "InstanceNumber") or 0,
         "made_by_us": int(ours),
         "path": str(path),
+        "size_bytes": _size_bytes(path),
         "schema": SCHEMA,
         "transfer_syntax_uid": str(meta.get("TransferSyntaxUID") or "") if meta else "",
         **_names(header),
@@ -161,6 +173,13 @@ def _names(header: Dataset) -> dict[str, str]:
         "patient_name_phonetic": folded_name(patient.phonetic),
         "referring_physician_name": folded_name(physician.alphabetic),
     }
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # removed since it was read
+        return 0
 
 
 def _text(header: Dataset, keyword: str) -> str:

@@ -7,6 +7,8 @@ are not found at once is read, and only as far as they would stand.
 import io
 import struct
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from pydicom.filereader import read_dataset
@@ -15,30 +17,45 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 from dicom_node.files import PARSE_ERRORS
 from domain.errors import InputError
 
-_HEAD: Final = 1 << 16
 _GROUP: Final = 0x0008
 _SOP_CLASS_UID: Final = 0x0016
 _SOP_INSTANCE_UID: Final = 0x0018
 
 
-def announced_rightly(data: bytes | bytearray, sop_class: str, instance: str, syntax: str) -> bool:
+@dataclass(frozen=True, kw_only=True)
+class Announced:
+    """What the command before a data set says of it."""
+
+    sop_class: str
+    instance: str
+    syntax: str
+
+
+HEAD: Final = 1 << 16
+"""So many bytes of a data set hold the two UIDs, where it is none that was made to mislead."""
+
+
+def announced_rightly(
+    head: bytes | bytearray, whole: Callable[[], bytes | bytearray], wanted: Announced
+) -> bool:
     """Tell whether a data set has the SOP Class and Instance UID of the command before it.
 
-    A deflated data set is believed: inflating it is the indexer's business.
+    ``head`` is its first ``HEAD`` bytes; ``whole`` gives all of them where those do not tell. A
+    deflated data set is believed: inflating it is the indexer's business.
 
     Raises
     ------
     InputError
         If the bytes are no data set that far.
     """
+    syntax = UID(wanted.syntax)
     if syntax == DeflatedExplicitVRLittleEndian:
         return True
-    head = bytes(data[:_HEAD])
-    wanted = {_SOP_CLASS_UID: sop_class, _SOP_INSTANCE_UID: instance}
-    if all(_encoded(element, uid, UID(syntax)) in head for element, uid in wanted.items()):
+    uids = {_SOP_CLASS_UID: wanted.sop_class, _SOP_INSTANCE_UID: wanted.instance}
+    if all(_encoded(element, uid, syntax) in head for element, uid in uids.items()):
         return True
-    found = _read(data, UID(syntax))
-    return all(found.get(element) == uid for element, uid in wanted.items())
+    found = _read(whole(), syntax)
+    return all(found.get(element) == uid for element, uid in uids.items())
 
 
 def _encoded(element: int, uid: str, syntax: UID) -> bytes:
@@ -65,5 +82,5 @@ def _read(data: bytes | bytearray, syntax: UID) -> dict[int, str]:
                 for element in (_SOP_CLASS_UID, _SOP_INSTANCE_UID)
                 if (_GROUP, element) in header
             }
-    except PARSE_ERRORS as error:
+    except (*PARSE_ERRORS, OSError) as error:  # pydicom's word for a sequence that ends too early
         raise InputError(f"a data set that cannot be read ({type(error).__name__})") from error

@@ -6,8 +6,10 @@ from typing import Any, Final
 
 from pynetdicom.events import Event
 
-from dicom_node.peeking import announced_rightly
+from dicom_node.files import Aside
+from dicom_node.peeking import HEAD, Announced, announced_rightly
 from dicom_node.presentation import file_meta
+from dicom_node.store import Store
 from domain.errors import InputError, StorageError
 from domain.uids import InstanceUID, checked_uid
 
@@ -42,15 +44,98 @@ def received_file(
     RefusedError
         If a UID is none, or the data set cannot be read or is another object.
     """
+    announced = Announced(sop_class=sop_class, instance=instance, syntax=syntax)
+    uid = _checked(announced)
+    _compare(data[:HEAD], lambda: data, announced)
+    return uid, file_meta(sop_class, uid, syntax, source) + data
+
+
+def _checked(announced: Announced) -> InstanceUID:
+    if not announced.syntax:
+        raise RefusedError(CANNOT_UNDERSTAND, "a presentation context that was not accepted")
     try:
-        uid = InstanceUID(checked_uid(instance, "SOP Instance UID"))
-        checked_uid(sop_class, "SOP Class UID")
-        rightly = announced_rightly(data, sop_class, uid, syntax)
+        checked_uid(announced.sop_class, "SOP Class UID")
+        return InstanceUID(checked_uid(announced.instance, "SOP Instance UID"))
+    except InputError as error:
+        raise RefusedError(CANNOT_UNDERSTAND, str(error)) from error
+
+
+def _compare(
+    head: bytes | bytearray, whole: Callable[[], bytes | bytearray], announced: Announced
+) -> None:
+    try:
+        rightly = announced_rightly(head, whole, announced)
     except InputError as error:
         raise RefusedError(CANNOT_UNDERSTAND, str(error)) from error
     if not rightly:
-        raise RefusedError(NOT_ITS_OBJECT, f"the data set is another than {uid}")
-    return uid, file_meta(sop_class, uid, syntax, source) + data
+        raise RefusedError(NOT_ITS_OBJECT, f"the data set is another than {announced.instance}")
+
+
+class Incoming:
+    """An object on its way to the store: written aside as it arrives, judged when it is whole.
+
+    Whatever stands against it is kept until its sender can be told: nothing is raised before.
+    """
+
+    def __init__(
+        self, aside: Callable[[], Aside], announced: Announced, *, source: str, largest: int
+    ) -> None:
+        """``source`` is the AE title that sends it, ``largest`` a number of bytes."""
+        self._announced = announced
+        self._largest = largest
+        self._count = 0
+        self._head = bytearray()
+        self._aside: Aside | None = None
+        self._failure: RefusedError | StorageError | None = None
+        try:
+            uid = _checked(announced)
+            meta = file_meta(announced.sop_class, uid, announced.syntax, source)
+            self._meta_length = len(meta)
+            self._aside = aside()
+            self._aside.write(meta)
+        except (RefusedError, StorageError) as error:
+            self._fail(error)
+
+    def write(self, fragment: memoryview) -> None:
+        """Add what came of its data set."""
+        if self._aside is None:
+            return
+        self._count += len(fragment)
+        if self._count > self._largest:
+            self._fail(RefusedError(OUT_OF_RESOURCES, f"larger than {self._largest} bytes"))
+            return
+        self._head += fragment[: HEAD - len(self._head)]
+        try:
+            self._aside.write(fragment)
+        except StorageError as error:
+            self._fail(error)
+
+    def keep(self, store: Store) -> None:
+        """Hand it to the store.
+
+        Raises
+        ------
+        RefusedError
+            If it is not what was announced, or too large.
+        StorageError
+            If it could not be written, or cannot be kept.
+        """
+        if self._aside is None:
+            raise self._failure or StorageError("the object was given up")
+        aside = self._aside
+        _compare(self._head, lambda: aside.content()[self._meta_length :], self._announced)
+        self._aside = None
+        store.keep_aside(InstanceUID(self._announced.instance), aside)
+
+    def discard(self) -> None:
+        """Forget it; where it was handed to the store, nothing happens."""
+        if self._aside is not None:
+            self._aside.discard()
+            self._aside = None
+
+    def _fail(self, error: RefusedError | StorageError) -> None:
+        self.discard()
+        self._failure = error
 
 
 class Taking:

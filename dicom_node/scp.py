@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
@@ -20,6 +21,7 @@ from pynetdicom.dsutils import decode
 
 from dicom_node.commitment import CommitmentDesk
 from dicom_node.door import Caller, Door, Rejection, too_many, unknown_application_context
+from dicom_node.peeking import Announced
 from dicom_node.presentation import (
     IMPLEMENTATION_VERSION,
     log_refused,
@@ -30,8 +32,8 @@ from dicom_node.receiving import (
     NOT_INDEXED,
     OUT_OF_RESOURCES,
     SUCCESS,
+    Incoming,
     RefusedError,
-    received_file,
 )
 from dicom_node.store import Store
 from dicom_node.tls import Reloading, ServerTls
@@ -43,7 +45,7 @@ from dicom_node.upper_layer import (
     Message,
     ProtocolError,
 )
-from domain.errors import IndexUnavailableError, StorageError
+from domain.errors import IndexUnavailableError, NoRoomError, StorageError
 
 log: Final = logging.getLogger(__name__)
 
@@ -93,6 +95,7 @@ class DicomNode:
         self._open: dict[threading.Thread, socket.socket] = {}
         self._contexts = offered_contexts()
         self.received = 0
+        self.rejected = 0
 
     @property
     def port(self) -> int:
@@ -175,6 +178,7 @@ class DicomNode:
             )
             with self._lock:
                 flooded = len(self._open) >= _FLOOD * self.address.most_associations
+                self.rejected += flooded
                 if not flooded:
                     self._open[thread] = connection
             if flooded:
@@ -229,6 +233,8 @@ class DicomNode:
             acceptor.receive_request()
             rejection = self._rejection(acceptor, host)
             if rejection is not None:
+                with self._lock:
+                    self.rejected += 1
                 log.warning(
                     "association.rejected ae_title=%r host=%s reason=%s",
                     acceptor.calling_ae_title,
@@ -239,7 +245,7 @@ class DicomNode:
                 return
             acceptor.accept()
             log_refused(acceptor, host)
-            for message in acceptor.messages():
+            for message in acceptor.messages(partial(self._incoming, acceptor)):
                 self._serve(acceptor, message)
             if acceptor.aborted_by_peer:
                 log.info(
@@ -277,7 +283,7 @@ class DicomNode:
     def _serve(self, acceptor: Acceptor, message: Message) -> None:
         operation = message.number(0x0100)
         if operation == C_STORE_RQ:
-            status = self._store_instance(acceptor, message)
+            status = self._store_instance(message)
             acceptor.answer(message, status, _named(message, 0x0002, 0x1000))
         elif operation == C_ECHO_RQ:
             acceptor.answer(message, SUCCESS, _named(message, 0x0002))
@@ -288,12 +294,14 @@ class DicomNode:
             log.warning("operation.unknown command_field=0x%04X", operation)
             acceptor.answer(message, UNRECOGNISED_OPERATION, _named(message, 0x0002))
 
-    def _store_instance(self, acceptor: Acceptor, message: Message) -> int:
+    def _store_instance(self, message: Message) -> int:
         try:
-            self._keep(acceptor, message)
+            self._keep(message)
         except RefusedError as refusal:
             log.warning("store.refused status=0x%04X reason=%s", refusal.status, refusal)
             return refusal.status
+        except NoRoomError:  # said once by what measures the room
+            return OUT_OF_RESOURCES
         except IndexUnavailableError:
             log.exception("store.failed")
             return NOT_INDEXED
@@ -307,21 +315,27 @@ class DicomNode:
             self.received += 1
         return SUCCESS
 
-    def _keep(self, acceptor: Acceptor, message: Message) -> None:
-        if message.data is None:
-            limit = self.address.largest_instance
-            raise RefusedError(OUT_OF_RESOURCES, f"larger than {limit} bytes")
-        syntax = acceptor.transfer_syntaxes.get(message.context_id)
-        if syntax is None:
-            raise RefusedError(CANNOT_UNDERSTAND, f"context {message.context_id} was not accepted")
-        uid, content = received_file(
-            message.data,
-            sop_class=message.text(0x0002),
-            instance=message.text(0x1000),
-            syntax=syntax,
+    def _incoming(self, acceptor: Acceptor, message: Message) -> Incoming | None:
+        if message.number(0x0100) != C_STORE_RQ:
+            return None
+        return Incoming(
+            self._store.aside,
+            Announced(
+                sop_class=message.text(0x0002),
+                instance=message.text(0x1000),
+                syntax=acceptor.transfer_syntaxes.get(message.context_id, ""),
+            ),
             source=acceptor.calling_ae_title,
+            largest=self.address.largest_instance,
         )
-        self._store.keep(uid, content)
+
+    def _keep(self, message: Message) -> None:
+        if not isinstance(message.sink, Incoming):
+            raise RefusedError(CANNOT_UNDERSTAND, "a C-STORE without a data set")
+        try:
+            message.sink.keep(self._store)
+        finally:
+            message.sink.discard()
 
     def _take_commitment(self, acceptor: Acceptor, message: Message) -> int:
         try:

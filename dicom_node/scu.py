@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, generate_uid
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
+from pynetdicom.events import EventHandlerType
 from pynetdicom.presentation import build_role
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # names made at run time
     PatientRootQueryRetrieveInformationModelFind,
@@ -34,17 +35,30 @@ from domain.errors import (
     NotOfferedError,
     PeerRefusedError,
     PeerUnreachableError,
+    UnansweredError,
 )
 from domain.ports import PublishReceipt
 from domain.uids import InstanceUID, SeriesUID, SopClassUID, StudyUID
 
 log: Final = logging.getLogger(__name__)
 
+ASKED: Final = (
+    ("C-ECHO", Verification),
+    ("C-FIND", StudyRootQueryRetrieveInformationModelFind),
+    ("C-FIND", PatientRootQueryRetrieveInformationModelFind),
+    ("C-GET", StudyRootQueryRetrieveInformationModelGet),
+    ("C-MOVE", StudyRootQueryRetrieveInformationModelMove),
+    ("N-ACTION, N-EVENT-REPORT", StorageCommitmentPushModel),
+)
+"""What we propose besides the classes of objects, each in the default transfer syntaxes."""
+
+WARNINGS: Final = frozenset({0xB000, 0xB006, 0xB007})
+"""Statuses of a peer that took an object all the same."""
+
 _MOST_CONTEXTS: Final = 128
 _CLASSES_A_CALL: Final = (_MOST_CONTEXTS - 1) // len(TRANSFER_SYNTAXES)
 _CANCELLED: Final = 0xFE00
 _MESSAGE_ID: Final = 1
-_WARNINGS: Final = frozenset({0xB000, 0xB006, 0xB007})
 _PENDING: Final = frozenset({0xFF00, 0xFF01})
 
 
@@ -132,7 +146,8 @@ class DicomPeer:
     def confirm(self, files: Sequence[Path]) -> tuple[InstanceUID, ...] | None:
         """Return what the peer keeps: by storage commitment where it offers that, else by C-FIND.
 
-        None where it offers neither.
+        C-FIND decides too where a request for commitment was taken and not answered in time. None
+        where it offers neither.
 
         Raises
         ------
@@ -140,17 +155,24 @@ class DicomPeer:
             If it lacks one of the files, naming it.
         """
         found = headers(files)
+        unanswered: PeerRefusedError | None = None
         if self._peer.storage_commitment and self._commitments is not None:
-            return self.commit(
-                [
-                    (SopClassUID(str(each.SOPClassUID)), InstanceUID(str(each.SOPInstanceUID)))
-                    for each in found
-                ]
-            )
+            try:
+                return self.commit(
+                    [
+                        (SopClassUID(str(each.SOPClassUID)), InstanceUID(str(each.SOPInstanceUID)))
+                        for each in found
+                    ]
+                )
+            except (NotOfferedError, UnansweredError) as error:
+                log.warning("commitment.not_given peer=%s", self._peer.ae_title)
+                unanswered = error
         kept: list[InstanceUID] = []
         for header in found:
             has_it = self.has(header)
             if has_it is None:
+                if isinstance(unanswered, UnansweredError):
+                    raise unanswered
                 return None
             if not has_it:
                 raise PeerRefusedError(
@@ -213,11 +235,14 @@ class DicomPeer:
         sop_classes: Sequence[str],
         keep: Keep,
         instances: Sequence[InstanceUID] = (),
+        *,
+        syntaxes: Sequence[str] = TRANSFER_SYNTAXES,
     ) -> int:
         """Fetch a series, or some of its instances, on this association (C-GET); return how many.
 
-        One context for each transfer syntax is proposed, so that nothing is transcoded. What
-        arrives goes through ``keep`` as it is.
+        One context for each transfer syntax is proposed, so that nothing is transcoded; where only
+        some ``syntaxes`` are, a peer that can will transcode to them. What arrives goes through
+        ``keep`` as it is.
 
         Raises
         ------
@@ -236,7 +261,7 @@ class DicomPeer:
             query.SOPInstanceUID = list(instances)
         model = StudyRootQueryRetrieveInformationModelGet
         proposals: list[tuple[str, tuple[str, ...]]] = [(str(model), ())]
-        proposals += [(each, (syntax,)) for each in sop_classes for syntax in TRANSFER_SYNTAXES]
+        proposals += [(each, (syntax,)) for each in sop_classes for syntax in syntaxes]
         taken = Taking(keep, self._peer.ae_title)
         with self._associated(proposals, taken, sop_classes) as association:
             for status, _ in association.send_c_get(query, model, _MESSAGE_ID):
@@ -250,17 +275,23 @@ class DicomPeer:
     def commit(
         self, references: Sequence[tuple[SopClassUID, InstanceUID]]
     ) -> tuple[InstanceUID, ...]:
-        """Ask for storage commitment and wait for the answer on our own node.
+        """Ask for storage commitment and wait for the answer: on this association, or on our node.
 
         Raises
         ------
+        NotOfferedError
+            If the peer has no storage commitment.
+        UnansweredError
+            If it did not answer in time.
         PeerRefusedError
-            If the peer refuses, does not answer in time, or cannot commit to an instance.
+            If it refuses, or cannot commit to an instance.
         """
         if self._commitments is None:
             raise InputError("storage commitment needs our own node running to receive the answer")
         transaction = str(generate_uid(prefix=None))
-        with self._associated([(str(StorageCommitmentPushModel), ())]) as association:
+        answers = [(evt.EVT_N_EVENT_REPORT, self._commitments.on_report)]
+        proposals = [(str(StorageCommitmentPushModel), ())]
+        with self._associated(proposals, handlers=answers) as association:
             status, _ = association.send_n_action(
                 request_information(transaction, references),
                 1,
@@ -268,9 +299,9 @@ class DicomPeer:
                 StorageCommitmentPushModelInstance,
             )
             self._check("storage commitment request", status)
-        answer = self._commitments.wait_for(transaction, self._peer.commitment_timeout_s)
+            answer = self._commitments.wait_for(transaction, self._peer.commitment_timeout_s)
         if answer is None:
-            raise PeerRefusedError(
+            raise UnansweredError(
                 f"{self._peer.name} did not answer the storage commitment request in "
                 f"{self._peer.commitment_timeout_s:g} s: check that it knows our host and port"
             )
@@ -304,6 +335,7 @@ class DicomPeer:
         proposals: Sequence[tuple[str, tuple[str, ...]]],
         taken: Taking | None = None,
         receives: Sequence[str] = (),
+        handlers: Sequence[EventHandlerType] = (),
     ) -> Iterator[Association]:
         ae = AE(ae_title=self._own_ae_title)
         ae.maximum_pdu_size = 0
@@ -322,7 +354,7 @@ class DicomPeer:
             ae_title=self._peer.ae_title,
             tls_args=(tls.context(), self._peer.host) if tls else None,
             ext_neg=[build_role(each, scp_role=True) for each in receives],
-            evt_handlers=[(evt.EVT_C_STORE, taken.take)] if taken else [],
+            evt_handlers=[*handlers, *([(evt.EVT_C_STORE, taken.take)] if taken else [])],
         )
         if association.is_rejected:
             raise PeerRefusedError(
@@ -369,7 +401,7 @@ class DicomPeer:
         code = status.get("Status")
         if code is None:
             raise PeerUnreachableError(f"{self._peer.name} broke off during {what}")
-        if code in _WARNINGS:
+        if code in WARNINGS:
             log.warning("peer.warned what=%s status=0x%04X", what, code)
         elif code != SUCCESS:
             said = status.get("ErrorComment") or "no comment"

@@ -7,9 +7,9 @@ Nothing of a data set is decoded.
 
 import socket
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import (
@@ -48,12 +48,18 @@ class ProtocolError(Exception):
 class Message:
     """One DIMSE message: its command elements by element number, and its data set as received.
 
-    ``data`` is None where the data set was larger than allowed: it was read and thrown away.
+    Attributes
+    ----------
+    data
+        None where the data set was larger than allowed: it was read and thrown away.
+    sink
+        What took the data set in place of ``data``, where it has one.
     """
 
     context_id: int
     command: Mapping[int, bytes]
-    data: bytes | bytearray | None
+    data: bytes | bytearray | None = b""
+    sink: "Sink | None" = None
 
     def number(self, element: int) -> int:
         """Return a US element of the command; 0 where it is absent."""
@@ -62,6 +68,23 @@ class Message:
     def text(self, element: int) -> str:
         """Return a UI element of the command without its padding."""
         return self.command.get(element, b"").rstrip(b"\0 ").decode("ascii", "replace")
+
+
+class Sink(Protocol):
+    """Where a data set goes as it arrives."""
+
+    def write(self, fragment: memoryview) -> None:
+        """Take the next bytes; whatever goes wrong waits until the message is complete."""
+
+    def discard(self) -> None:
+        """Forget it: the association broke off."""
+
+
+SinkOf = Callable[[Message], Sink | None]
+
+
+def _in_memory(_message: Message) -> None:
+    return None
 
 
 @dataclass(kw_only=True)
@@ -137,15 +160,24 @@ class Acceptor:
         except OSError:
             return
 
-    def messages(self) -> Iterator[Message]:
+    def messages(self, sink_of: SinkOf = _in_memory) -> Iterator[Message]:
         """Yield complete messages until the peer releases or aborts.
+
+        ``sink_of`` says, of a message whose command alone is there, what takes its data set; None
+        keeps it in memory.
 
         Raises
         ------
         ProtocolError
             On anything else; also where a connection ends in the middle of a PDU.
         """
-        assembly = _Assembly(self.largest_instance)
+        assembly = _Assembly(self.largest_instance, sink_of)
+        try:
+            yield from self._assembled(assembly)
+        finally:
+            assembly.discard()
+
+    def _assembled(self, assembly: "_Assembly") -> Iterator[Message]:
         while True:
             kind, body = self._read_pdu(self.largest_pdu)
             if kind == RELEASE_RQ:
@@ -242,15 +274,22 @@ class Acceptor:
 class _Assembly:
     """Fragments on their way to messages; of a data set too large nothing is kept."""
 
-    def __init__(self, largest_instance: int) -> None:
+    def __init__(self, largest_instance: int, sink_of: SinkOf) -> None:
         self._largest = largest_instance
+        self._sink_of = sink_of
         self._clear()
+
+    def discard(self) -> None:
+        """Forget what is not complete."""
+        if self._sink is not None:
+            self._sink.discard()
 
     def _clear(self) -> None:
         self._context: int | None = None
         self._command = bytearray()
         self._elements: dict[int, bytes] | None = None
         self._data: bytearray | None = bytearray()
+        self._sink: Sink | None = None
 
     def take(self, context_id: int, control: int, fragment: memoryview) -> Message | None:
         """Add a fragment and return the message that it completes."""
@@ -266,20 +305,32 @@ class _Assembly:
             self._command += fragment
             if len(self._command) > _LARGEST_COMMAND:
                 raise ProtocolError(f"a command set of more than {_LARGEST_COMMAND} bytes")
-        elif self._data is not None:
-            if len(self._data) + len(fragment) > self._largest:
-                self._data = None
-            else:
-                self._data += fragment
+        else:
+            self._add(fragment)
         if not control & _IS_LAST:
             return None
         if is_command:
             self._elements = dict(_elements(self._command))
             if _follows_data(self._elements):
+                alone = Message(context_id=context_id, command=self._elements)
+                self._sink = self._sink_of(alone)
                 return None
-        message = Message(context_id=context_id, command=self._elements or {}, data=self._data)
+        message = Message(
+            context_id=context_id,
+            command=self._elements or {},
+            data=self._data,
+            sink=self._sink,
+        )
         self._clear()
         return message
+
+    def _add(self, fragment: memoryview) -> None:
+        if self._sink is not None:
+            self._sink.write(fragment)
+        elif self._data is not None and len(self._data) + len(fragment) > self._largest:
+            self._data = None
+        elif self._data is not None:
+            self._data += fragment
 
 
 def padded_uid(uid: str) -> bytes:

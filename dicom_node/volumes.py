@@ -52,11 +52,7 @@ def load_series(paths: Sequence[Path], progress: Progress = no_progress) -> Volu
     datasets = [read_dataset(path, with_pixels=False) for path in paths]
     first = datasets[0]
     _check_one_series(datasets, paths)
-    frames = [
-        _at_patient(plane, header)
-        for n, header in enumerate(datasets)
-        for plane in planes(header, n)
-    ]
+    frames = planes_of(datasets)
     frame_of_reference = str(first.get("FrameOfReferenceUID") or "") or None
     grid, order = stack(
         frames,
@@ -74,7 +70,7 @@ def load_series(paths: Sequence[Path], progress: Progress = no_progress) -> Volu
     if voxels.shape[:3] != grid.shape:
         raise GeometryError(f"pixels {voxels.shape[:3]} do not match the header's {grid.shape}")
     progress(1.0, "reading images")
-    values = _values(datasets)
+    values = values_of(datasets)
     if values.factor != 1.0:
         voxels = (voxels * np.float64(values.factor)).astype(np.float32)
     return Volume(
@@ -87,7 +83,7 @@ def load_series(paths: Sequence[Path], progress: Progress = no_progress) -> Volu
             series_instance_uid=SeriesUID(str(first.SeriesInstanceUID)),
             frames=tuple(_source(datasets[f.dataset_index], f) for f in ordered),
         ),
-        notes=(*notes_on(first), *values.notes, *_spacing_notes(datasets)),
+        notes=(*notes_on(first), *values.notes, *spacing_notes(datasets)),
         burned_in_text=_burned_in_text(datasets),
         frame_times_ms=frame_times_ms(first) if grid.is_time else (),
         regions=_scales(first).regions,
@@ -101,7 +97,17 @@ def _burned_in_text(datasets: Sequence[Dataset]) -> bool | None:
     return False if said == {"NO"} else None
 
 
-def _values(datasets: Sequence[Dataset]) -> PetValues:
+def planes_of(datasets: Sequence[Dataset]) -> list[FramePlane]:
+    """Return the plane of every frame of a series, spacings as they are at the patient."""
+    return [
+        _at_patient(plane, header)
+        for n, header in enumerate(datasets)
+        for plane in planes(header, n)
+    ]
+
+
+def values_of(datasets: Sequence[Dataset]) -> PetValues:
+    """Return what the decoded values of a series mean, and what they are multiplied by."""
     if datasets[0].get("Modality") == "PT":
         return pet_values(datasets)
     return PetValues(unit=unit_of(datasets[0]))
@@ -129,7 +135,8 @@ def _is_detector_spacing(dataset: Dataset) -> bool:
     return bool(np.abs(apart).max() <= _SAME_SPACING_MM)
 
 
-def _spacing_notes(datasets: Sequence[Dataset]) -> tuple[str, ...]:
+def spacing_notes(datasets: Sequence[Dataset]) -> tuple[str, ...]:
+    """Say what a reader of lengths must know of the pixel spacing."""
     if any(_is_detector_spacing(dataset) for dataset in datasets):
         return (_DETECTOR_SPACING,)
     note = _scales(datasets[0]).note

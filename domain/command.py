@@ -56,6 +56,9 @@ class SendWhat(StrEnum):
     ALL = "all"
 
 
+LARGEST_STEP_MM: Final = 5
+
+
 @dataclass(frozen=True, kw_only=True)
 class SegmentCommand:
     """Make masks of one or more concepts, and perhaps measure them."""
@@ -74,12 +77,52 @@ class SegmentCommand:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasureCommand:
-    """Measure what is selected: the box, click or mask at hand."""
+    """Measure what is selected: the box, click or mask at hand.
+
+    ``target`` is "selection"; "drawn" where what is drawn is meant and no finding; "finding" where
+    the finding of this ``ordinal`` is meant, from 1.
+    """
 
     action: ClassVar[str] = "measure"
     target: str = "selection"
     measures: tuple[Measure, ...] = (Measure.DIAMETER, Measure.VOLUME)
     concept: str | None = None
+    ordinal: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherSideCommand:
+    """Do the last command of the study on the patient's other side: "the other kidney"."""
+
+    action: ClassVar[str] = "other_side"
+    concept: str | None = None
+    measures: tuple[Measure, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SameOnPriorCommand:
+    """Do the last command of the study on the prior that is shown beside it."""
+
+    action: ClassVar[str] = "same_on_prior"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResizeCommand:
+    """Make an outline larger or smaller all round; None leaves the step to the page.
+
+    ``ordinal`` is the finding's number, from 1; None means the selected one.
+    """
+
+    action: ClassVar[str] = "resize"
+    larger: bool
+    step_mm: int | None = None
+    ordinal: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.step_mm is not None and not 1 <= self.step_mm <= LARGEST_STEP_MM:
+            raise InputError(
+                f"an outline is not moved by {self.step_mm} mm: say 1 to {LARGEST_STEP_MM}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,6 +283,9 @@ class QuestionCommand:
 Command: TypeAlias = (
     SegmentCommand
     | MeasureCommand
+    | OtherSideCommand
+    | SameOnPriorCommand
+    | ResizeCommand
     | ShowCommand
     | GotoCommand
     | NextCommand

@@ -3,7 +3,8 @@
 Every implementation passes the behavioural suite of its port in ``tests/contracts/``.
 """
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -68,7 +69,8 @@ class EngineContext:
     memory_bytes
         How much of what it saw an engine may keep in memory.
     seen_folder
-        Where it may keep what it saw ahead of time; None keeps nothing on disk.
+        Where it may keep what it saw ahead of time; None keeps nothing on disk. In a folder of
+        its own there, what is of one series lies in a folder of ``seen_name``: it goes with it.
     seen_bytes
         Room there.
     checks_windows
@@ -89,6 +91,11 @@ class EngineContext:
     device: str = "auto"
     precision: str = "fp32"
     backend: str = "transformers"
+
+
+def seen_name(series: Hashable) -> str:
+    """Return the name of the folder that holds what an engine saw of a series."""
+    return hashlib.sha256(str(series).encode()).hexdigest()[:32]
 
 
 class Session(Protocol):
@@ -172,6 +179,11 @@ class Grammar(Protocol):
 
     def nearest(self, texts: Sequence[str], limit: int) -> tuple[str, ...]:
         """Return sentences of the grammar that sound most like these texts, nearest first."""
+        ...
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The lower-case words that its sentences are made of."""
         ...
 
 

@@ -25,9 +25,13 @@ def checked_uid(uid: str, role: str) -> str:
     InputError
         If it is empty, longer than 64 characters, or holds anything but digits and dots. A UID
         becomes a file name here, so this is also what keeps a peer inside the store's folder.
+        The value is not in the message, which is logged: a broken sender may put a name there.
     """
     if not uid:
         raise InputError(f"{role} is empty: the sending system must give every object a UID")
     if len(uid) > _LONGEST or not _SHAPE.fullmatch(uid):
-        raise InputError(f"{role} {uid!r} is not a DICOM UID: digits and dots, at most {_LONGEST}")
+        raise InputError(
+            f"{role} of {len(uid)} characters is not a DICOM UID: digits and dots, at most "
+            f"{_LONGEST}"
+        )
     return uid

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -71,8 +72,11 @@ def tool() -> Callable[[str], str]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """A private PostgreSQL on a free loopback port; it refuses to run as root."""
+def postgres_server() -> Iterator[Callable[[], str]]:
+    """A private PostgreSQL on a free loopback port, which makes databases.
+
+    It refuses to run as root.
+    """
     binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not binaries:
         missing("PostgreSQL is not installed")
@@ -83,6 +87,11 @@ def postgres() -> Iterator[str]:
         command = [*as_user, str(binaries[-1] / program), *map(str, arguments)]
         subprocess.run(command, check=True, capture_output=True, cwd="/", timeout=60)
 
+    def new_database() -> str:
+        name = f"site_{uuid.uuid4().hex[:8]}"
+        run("createdb", "-h", "127.0.0.1", "-p", port, "-U", "radcopilot", name)
+        return f"postgresql+psycopg://radcopilot@127.0.0.1:{port}/{name}"
+
     with tempfile.TemporaryDirectory(prefix="radcopilot-postgres-") as folder:
         if as_user:
             shutil.chown(folder, "postgres")
@@ -91,9 +100,15 @@ def postgres() -> Iterator[str]:
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={data}"
         run("pg_ctl", "-D", data, "-o", options, "-l", data / "log", "-w", "start")
         try:
-            yield f"postgresql+psycopg://radcopilot@127.0.0.1:{port}/postgres"
+            yield new_database
         finally:
             run("pg_ctl", "-D", data, "-m", "fast", "-w", "stop")
+
+
+@pytest.fixture
+def postgres(postgres_server: Callable[[], str]) -> str:
+    """A database of this test alone."""
+    return postgres_server()
 
 
 @pytest.fixture

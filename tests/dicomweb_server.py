@@ -13,7 +13,8 @@ from fastapi import FastAPI
 from pydicom.data import get_testdata_file
 from pydicom.dataset import FileDataset
 
-from copilot.api.dicomweb import PREFIX, DicomWeb, add_dicomweb
+from copilot.api.dicomweb import add_dicomweb
+from copilot.api.dicomweb_answers import PREFIX, DicomWeb
 from copilot.serving import listening_socket
 from dicom_node.store import Store
 from domain.uids import InstanceUID

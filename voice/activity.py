@@ -42,8 +42,7 @@ def speech_pieces(
     """
     peak = float(np.abs(utterance.samples).max())
     if peak > _FAINTEST:
-        gain = min(_MOST_GAIN, max(1.0, _LOUDNESS_SOUGHT / peak))
-        audible = utterance.samples * np.float32(gain)
+        audible = utterance.samples * audible_gain(peak)
         for threshold in _THRESHOLDS:
             found = get_speech_timestamps(
                 audible,
@@ -61,3 +60,8 @@ def speech_pieces(
         f"no speech in {name}: {utterance.duration_s:.1f} s were recorded and nobody speaks: "
         "check the microphone, and hold the key while speaking"
     )
+
+
+def audible_gain(peak: float) -> np.float32:
+    """Return what a faint voice is multiplied by, to be noticed."""
+    return np.float32(min(_MOST_GAIN, max(1.0, _LOUDNESS_SOUGHT / max(peak, _FAINTEST))))

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -13,7 +14,7 @@ from domain.speech import SAMPLE_RATE_HZ, Transcript, Utterance, Word
 from voice.activity import speech_pieces
 from voice.features import SECONDS_PER_FRAME
 from voice.lexicon import Lexicon
-from voice.ranking import Heard, transcript_of
+from voice.ranking import Heard, spellings, transcript_of
 from voice.tokens import Tokens
 
 START: Final = ("<|startoftranscript|>", "<|en|>", "<|transcribe|>")
@@ -78,6 +79,12 @@ class WhisperEngine(ABC):
                 for word in transcript.words
             ),
         )
+
+
+@lru_cache(maxsize=8)
+def others_than(words: frozenset[str], tokens: Tokens) -> list[int]:
+    """Return the tokens that no sentence of these words, or number, is written with."""
+    return sorted(tokens.all_but(spellings(words)))
 
 
 def words_of_tokens(

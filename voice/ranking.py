@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from domain.command import QuestionCommand
+from domain.command import AcceptCommand, QuestionCommand
 from domain.ports import Grammar
 from domain.speech import Hypothesis, Transcript, Word
 from voice.lexicon import PROTECTED, Lexicon
@@ -20,23 +20,27 @@ from voice.lexicon import PROTECTED, Lexicon
 CANDIDATES: Final = 28
 """Sentences of the grammar compared by sound."""
 
-MARGIN_NATS: Final = 2.0
-MARGIN_NATS_PER_GAP: Final = 1.3
+MARGIN_NATS: Final = 1.5
+MARGIN_NATS_PER_STRAIN: Final = 0.5
 """A reading of another meaning is a rival when it is this close to the best, the more so the worse
 the best itself explains the sound."""
 
-SAFE_MARGIN_NATS: Final = 6.0
-"""The same, at least, where a side, an ordinal or a number differs."""
+SAFE_MARGIN_NATS: Final = 3.0
+SAFE_MARGIN_NATS_PER_STRAIN: Final = 3.0
+"""The same where a side, an ordinal or a number differs."""
 
-GAP_PER_WORD: Final = 1.6
-"""How much worse than the free reading a sentence may explain the sound, in nats for each word."""
+MOST_STRAIN: Final = 1.7
+MOST_STRAIN_GUARDED: Final = 1.0
+"""How much worse than the free reading a sentence may explain the sound: see ``_strain``; less
+where it names a side, an ordinal or a number, or is a yes."""
 
-UNSURE_GAP_PER_WORD: Final = 2.5
-UNSURE_PER_WORD: Final = -0.6
-"""The same where the free reading is itself unlikely, below this for each of its words: what a
-recogniser makes of a mumbled command is not English."""
+WORDS_MORE: Final = 2
+"""Added to the words of a sentence: one misheard sound costs a short sentence as much as a long."""
 
 MOST_RIVALS: Final = 3
+
+BOUND_READINGS: Final = 2
+"""Readings in the grammar's own words that may say of a sentence that its side was heard."""
 
 REPAIR_NATS: Final = 0.7
 """What a repair by the lexicon costs: its sentence is as likely as the mishearing, but for this."""
@@ -44,6 +48,8 @@ REPAIR_NATS: Final = 0.7
 _SIDES: Final = frozenset({"left", "right", "both"})
 _NEGATION: Final = re.compile(r"\b(don't|do not|never|without|not to|except)\b", re.IGNORECASE)
 GUARDED_GAP_NATS: Final = 2.0
+
+_NUMBERS: Final = 1000
 
 _ASKS: Final = re.compile(r"^(what|how|where|which|is|can|has|have|did)\b", re.IGNORECASE)
 _UPPER: Final = {"pacs": "PACS", "ct": "CT", "mr": "MR", "mri": "MRI", "ivc": "IVC", "svc": "SVC",
@@ -53,8 +59,11 @@ _UPPER: Final = {"pacs": "PACS", "ct": "CT", "mr": "MR", "mri": "MRI", "ivc": "I
 class Heard(Protocol):
     """One recording inside an engine, encoded."""
 
-    def hypotheses(self) -> tuple[Hypothesis, ...]:
-        """Return free readings, best first."""
+    def hypotheses(self, words: frozenset[str] | None = None) -> tuple[Hypothesis, ...]:
+        """Return readings, best first: free ones, or such as are written with these words' letters.
+
+        The bits that words are written with combine to others too: "spleen" may come as "Sleen".
+        """
         ...
 
     def log_probabilities(self, texts: Sequence[str]) -> list[float]:
@@ -77,6 +86,13 @@ def written(sentence: str) -> str:
     words = [_UPPER.get(word.lower(), word) for word in sentence.strip().rstrip(".?! ").split()]
     text = " ".join(words)
     return f"{text[:1].upper()}{text[1:]}{'?' if _ASKS.match(text) else '.'}"
+
+
+def spellings(words: frozenset[str]) -> frozenset[str]:
+    """Return how Whisper may write these words, each after a space, and numbers and full stops."""
+    forms = {form for word in words for form in (word, word.capitalize(), _UPPER.get(word, word))}
+    numbers = {str(number) for number in range(_NUMBERS)}
+    return frozenset(f" {form}" for form in forms | numbers) | {".", ",", "?"}
 
 
 def once(text: str) -> str:
@@ -105,7 +121,16 @@ def transcript_of(
         )
     scored = _scored(heard, grammar, lexicon, free)
     own = max(each.score for each in _score(heard, [written(once(each.text)) for each in free[:2]]))
-    if not scored or not _is_acceptable(scored[0], own, raw_text):
+    read = [each.text for each in free]
+    most_strain = MOST_STRAIN
+    if _is_doubtful(scored, own, read, grammar):
+        bound = heard.hypotheses(grammar.words)
+        found = {each.text for each in scored}
+        scored = _merged(scored, _scored(heard, grammar, lexicon, bound))
+        read += [each.text for each in bound[:BOUND_READINGS]]
+        if scored and scored[0].text not in found:
+            most_strain = MOST_STRAIN_GUARDED
+    if not scored or not _is_acceptable(scored[0], own, read, grammar, most_strain):
         return Transcript(
             text=repaired,
             raw_text=raw_text,
@@ -122,27 +147,63 @@ def transcript_of(
         engine=engine,
         words=heard.words(best.text),
         hypotheses=_as_hypotheses(scored[1:6]),
-        rivals=_rivals(scored, grammar, _gap_per_word(best, own)),
+        rivals=_rivals(scored, grammar, _strain(best, own)),
         repairs=repairs,
-        confidence=_confidence(scored, grammar, _gap_per_word(best, own)),
+        confidence=_confidence(scored, grammar, _strain(best, own)),
     )
 
 
-def _gap_per_word(best: _Scored, own: float) -> float:
-    """Return how much worse than the free reading a sentence explains the sound, for each word."""
-    return max(0.0, own - best.score) / max(1, len(best.text.split()))
+def _is_doubtful(
+    scored: Sequence[_Scored], own: float, read: Sequence[str], grammar: Grammar
+) -> bool:
+    """Return whether the caller would have to be asked."""
+    if not scored or not _is_acceptable(scored[0], own, read, grammar):
+        return True
+    return bool(_rivals(scored, grammar, _strain(scored[0], own)))
 
 
-def _is_acceptable(best: _Scored, own: float, free: str) -> bool:
+def _merged(first: Sequence[_Scored], second: Sequence[_Scored]) -> list[_Scored]:
+    best: dict[str, _Scored] = {}
+    for each in (*first, *second):
+        known = best.get(each.text)
+        best[each.text] = each if known is None or each.score > known.score else known
+    return sorted(best.values(), key=lambda each: -each.score)
+
+
+def _strain(best: _Scored, own: float) -> float:
+    """Return how much worse than the free reading a sentence explains the sound.
+
+    In nats for each word. What is no command is some 20 nats off the nearest sentence, a command
+    that was misheard seldom 10.
+    """
+    return max(0.0, own - best.score) / (len(best.text.split()) + WORDS_MORE)
+
+
+def _is_acceptable(
+    best: _Scored,
+    own: float,
+    free: Sequence[str],
+    grammar: Grammar,
+    most_strain: float = MOST_STRAIN,
+) -> bool:
     """Return whether a sentence may stand for what was heard.
 
-    One that adds or drops a side or a negation that was read freely may hardly be worse.
+    One with sides or a negation that no free reading has may hardly be worse.
     """
-    negated = bool(_NEGATION.search(best.text)) != bool(_NEGATION.search(free))
-    if negated or _SIDES & (_words(best.text) ^ _words(free)):
+    if not any(_says_alike(best.text, each) for each in free):
         return own - best.score <= GUARDED_GAP_NATS
-    unsure = own / max(1, len(free.split())) < UNSURE_PER_WORD
-    return _gap_per_word(best, own) <= (UNSURE_GAP_PER_WORD if unsure else GAP_PER_WORD)
+    guarded = (
+        PROTECTED & _words(best.text)
+        or re.search(r"\d", best.text)
+        or isinstance(grammar.parse(best.text), AcceptCommand)
+    )
+    return _strain(best, own) <= (MOST_STRAIN_GUARDED if guarded else most_strain)
+
+
+def _says_alike(sentence: str, free: str) -> bool:
+    """Return whether two texts have the same sides, and both or neither a negation."""
+    negated = bool(_NEGATION.search(sentence)) != bool(_NEGATION.search(free))
+    return not negated and not _SIDES & (_words(sentence) ^ _words(free))
 
 
 def _words(text: str) -> set[str]:
@@ -190,15 +251,16 @@ def _scored(
     )
 
 
-def _rivals(scored: Sequence[_Scored], grammar: Grammar, gap_per_word: float) -> tuple[str, ...]:
+def _rivals(scored: Sequence[_Scored], grammar: Grammar, strain: float) -> tuple[str, ...]:
     """Return the readings of other meaning too close to the best to tell apart."""
-    margin = MARGIN_NATS + MARGIN_NATS_PER_GAP * gap_per_word
+    margin = MARGIN_NATS + MARGIN_NATS_PER_STRAIN * strain
+    safe_margin = SAFE_MARGIN_NATS + SAFE_MARGIN_NATS_PER_STRAIN * strain
     meant = [grammar.parse(scored[0].text)]
     rivals: list[str] = []
     for each in scored[1:]:
         behind = scored[0].score - each.score
         command = grammar.parse(each.text)
-        if behind > max(margin, SAFE_MARGIN_NATS) or len(rivals) == MOST_RIVALS:
+        if behind > max(margin, safe_margin) or len(rivals) == MOST_RIVALS:
             break
         if command in meant:
             continue
@@ -212,14 +274,14 @@ def _differs_dangerously(first: str, second: str) -> bool:
     return bool(PROTECTED & (set(first.lower().split()) ^ set(second.lower().split())))
 
 
-def _confidence(scored: Sequence[_Scored], grammar: Grammar, gap_per_word: float) -> float:
+def _confidence(scored: Sequence[_Scored], grammar: Grammar, strain: float) -> float:
     """Return the share of the best command among those compared, less what it fails to explain."""
     best = grammar.parse(scored[0].text)
     share = {True: 0.0, False: 0.0}
     for each in scored:
         ours = grammar.parse(each.text) == best
         share[ours] = max(share[ours], math.exp((each.score - scored[0].score) / 2))
-    return share[True] / (share[True] + share[False]) * math.exp(-gap_per_word / 4)
+    return share[True] / (share[True] + share[False]) * math.exp(-strain / 4)
 
 
 def _as_hypotheses(scored: Sequence[_Scored]) -> tuple[Hypothesis, ...]:

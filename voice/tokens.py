@@ -74,6 +74,11 @@ class Tokens:
         characters = "".join(self._vocabulary[each] for each in numbers if each < self.end)
         return bytes(_BYTE[each] for each in characters).decode("utf-8", "replace")
 
+    def all_but(self, texts: Iterable[str]) -> frozenset[int]:
+        """Return all tokens but those of these texts, and the one that ends."""
+        used = {number for text in texts for number in self.encode(text)}
+        return frozenset(range(len(self._vocabulary))) - used - {self.end}
+
     def _encode_piece(self, piece: str) -> list[int]:
         parts = [_CHARACTER[byte] for byte in piece.encode()]
         while len(parts) > 1:

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from domain.errors import ModelMissingError
 from domain.speech import Hypothesis, Word
-from voice.engine import BEAMS, IMPOSSIBLE, NO_TIMES, START, WhisperEngine, words_of_tokens
+from voice.engine import (
+    BEAMS,
+    IMPOSSIBLE,
+    NO_TIMES,
+    START,
+    WhisperEngine,
+    others_than,
+    words_of_tokens,
+)
 from voice.features import SECONDS_PER_FRAME, log_mel
 from voice.lexicon import Lexicon
 from voice.tokens import Tokens
@@ -86,7 +94,7 @@ class _Heard:
         self._frames = frames
         self._start = [tokens.special(name) for name in START]
 
-    def hypotheses(self) -> tuple[Hypothesis, ...]:
+    def hypotheses(self, words: frozenset[str] | None = None) -> tuple[Hypothesis, ...]:
         seconds = self._frames * SECONDS_PER_FRAME
         (result,) = self._model.generate(
             self._encoded,
@@ -95,6 +103,7 @@ class _Heard:
             num_hypotheses=BEAMS,
             max_length=int(_LEAST_TOKENS + _TOKENS_PER_SECOND * seconds),
             return_scores=True,
+            suppress_tokens=[-1] if words is None else others_than(words, self._tokens),
         )
         return tuple(
             Hypothesis(text=self._tokens.decode(numbers).strip(), log_probability=score)

@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 
 from domain.speech import Hypothesis, Word
 from voice.convert import openai_checkpoint
-from voice.engine import BEAMS, IMPOSSIBLE, NO_TIMES, START, WhisperEngine, words_of_tokens
+from voice.engine import (
+    BEAMS,
+    IMPOSSIBLE,
+    NO_TIMES,
+    START,
+    WhisperEngine,
+    others_than,
+    words_of_tokens,
+)
 from voice.features import SECONDS_PER_FRAME, log_mel
 from voice.lexicon import Lexicon
 from voice.tokens import Tokens
@@ -100,8 +108,9 @@ class _Heard:
         self._heads = heads
         self._start = [*(tokens.special(name) for name in START), tokens.special(NO_TIMES)]
 
-    def hypotheses(self) -> tuple[Hypothesis, ...]:
+    def hypotheses(self, words: frozenset[str] | None = None) -> tuple[Hypothesis, ...]:
         """Return the readings of a beam search, the likeliest for each token first."""
+        others = [] if words is None else others_than(words, self._tokens)
         end, blank = self._tokens.end, self._tokens.encode(" ")[0]
         longest = _LEAST_TOKENS + int(_TOKENS_PER_SECOND * self._frames * SECONDS_PER_FRAME)
         beams: list[tuple[float, list[int]]] = [(0.0, [])]
@@ -109,6 +118,7 @@ class _Heard:
         for length in range(1, longest + 1):
             following = self._next_log_probabilities([numbers for _, numbers in beams])
             following[:, end + 1 :] = -torch.inf
+            following[:, others] = -torch.inf
             if length == 1:
                 following[:, [end, blank]] = -torch.inf
             best = following.topk(BEAMS + 1)

@@ -6,7 +6,6 @@ Handlers are plain functions: FastAPI runs them in threads, since everything bel
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,19 +14,19 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from copilot.api.bodies import CommandBody
+from copilot.api.bodies import CommandBody, PrefetchBody
+from copilot.api.person import Asker
 from copilot.desk import Desk
-from dicom_node.index import StudySummary
 from domain.errors import (
+    Cancelled,
     CannotDoError,
     InputError,
     ModelMissingError,
     PeerError,
     RadcopilotError,
 )
-from domain.uids import SeriesUID
+from domain.uids import SeriesUID, StudyUID
 
-ACTOR: Final = "local user"
 _MOST_LISTED: Final = 200
 _LARGEST_RECORDING: Final = 20_000_000
 _FILES: Final = {
@@ -39,7 +38,9 @@ _FILES: Final = {
 }
 
 Health = Callable[[], dict[str, Any]]
-Studies = Callable[[], tuple[StudySummary, ...]]
+Studies = Callable[[], list[dict[str, Any]]]
+AskRules = Callable[[StudyUID, str], tuple[str, ...]]
+Prefetch = Callable[[str, str, str], str]
 Transcribe = Callable[[Path], dict[str, Any]]
 Metrics = Callable[[], bytes]
 Working = Callable[[], AbstractContextManager[None]]
@@ -49,6 +50,8 @@ def make_app(
     desk: Desk,
     *,
     studies: Studies,
+    ask_rules: AskRules,
+    prefetch: Prefetch,
     health: Health,
     transcribe: Transcribe,
     version: str,
@@ -69,7 +72,8 @@ def make_app(
 
     app = FastAPI(title="radcopilot", version=version, redoc_url=None, lifespan=lifespan)
     app.exception_handler(RadcopilotError)(_answer_error)
-    app.include_router(_station(studies, health, transcribe))
+    app.include_router(_station(health, transcribe))
+    app.include_router(_studies(studies, ask_rules, prefetch))
     app.include_router(_monitor(metrics))
     app.include_router(_commands(desk))
     app.include_router(_decisions(desk))
@@ -77,18 +81,34 @@ def make_app(
     return app
 
 
-def _station(studies: Studies, health: Health, transcribe: Transcribe) -> APIRouter:
+def _studies(studies: Studies, ask_rules: AskRules, prefetch: Prefetch) -> APIRouter:
+    router = APIRouter(prefix="/api", tags=["studies"])
+
+    @router.post("/prefetches", status_code=202)
+    def post_prefetch(body: PrefetchBody, person: Asker) -> dict[str, Any]:
+        """Fetch what is not here of a patient's newest studies: for an order that has come."""
+        return {"work": prefetch(body.patient_id, body.peer, person.name)}
+
+    @router.get("/studies")
+    def get_studies() -> list[dict[str, Any]]:
+        """List stored studies with their series and how far they have arrived, newest first."""
+        return studies()
+
+    @router.post("/studies/{study}/rules", status_code=202)
+    def post_rules(study: str, person: Asker) -> dict[str, Any]:
+        """Order what the site's rules say of a study; the results are there when they are done."""
+        return {"results": list(ask_rules(StudyUID(study), person.name))}
+
+    return router
+
+
+def _station(health: Health, transcribe: Transcribe) -> APIRouter:
     router = APIRouter(tags=["station"])
 
     @router.get("/health")
     def get_health() -> dict[str, Any]:
         """Say whether node, store and models are ready."""
         return health()
-
-    @router.get("/api/studies")
-    def get_studies() -> list[dict[str, Any]]:
-        """List stored studies with their series, newest first."""
-        return [asdict(study) for study in studies()]
 
     @router.post("/api/transcriptions")
     def post_transcription(recording: UploadFile) -> dict[str, Any]:
@@ -119,12 +139,24 @@ def _commands(desk: Desk) -> APIRouter:
     router = APIRouter(prefix="/api/commands", tags=["commands"])
 
     @router.post("", status_code=201)
-    def post_command(body: CommandBody) -> dict[str, Any]:
-        """Do what a sentence says on a stored series; the result waits for a yes."""
+    def post_command(body: CommandBody, person: Asker) -> dict[str, Any]:
+        """Do what a sentence says on a stored series; the result waits for a yes.
+
+        Without ``wait`` it is answered at once as running; ``/api/events`` tells the rest.
+        """
         series = SeriesUID(body.series_instance_uid)
         mask = desk.mask_of(body.mask.result, body.mask.segment) if body.mask else None
         hints = body.hints(mask)
-        made = desk.command(series, body.text, hints, ACTOR, body.engine, agent=body.agent)
+        work = desk.command if body.wait else desk.begin
+        made = work(
+            series,
+            body.text,
+            hints,
+            person.name,
+            body.engine,
+            agent=body.agent,
+            context=body.context.context(),
+        )
         return made.printed()
 
     @router.get("")
@@ -136,6 +168,11 @@ def _commands(desk: Desk) -> APIRouter:
     def get_command(identity: str) -> dict[str, Any]:
         """Return one result."""
         return desk.results.get(identity).printed()
+
+    @router.post("/{identity}/stop")
+    def post_stop(identity: str, person: Asker) -> dict[str, Any]:
+        """Stop a running command at its next step."""
+        return desk.stop(identity, person.name).printed()
 
     @router.get("/{identity}/{filename}")
     def get_file(identity: str, filename: str) -> FileResponse:
@@ -152,19 +189,19 @@ def _decisions(desk: Desk) -> APIRouter:
     router = APIRouter(prefix="/api/commands/{identity}", tags=["decisions"])
 
     @router.post("/accept")
-    def post_accept(identity: str) -> dict[str, Any]:
+    def post_accept(identity: str, person: Asker) -> dict[str, Any]:
         """Record the radiologist's yes."""
-        return desk.accept(identity, ACTOR).printed()
+        return desk.accept(identity, person.name).printed()
 
     @router.post("/reject")
-    def post_reject(identity: str) -> dict[str, Any]:
+    def post_reject(identity: str, person: Asker) -> dict[str, Any]:
         """Record the radiologist's no."""
-        return desk.reject(identity, ACTOR).printed()
+        return desk.reject(identity, person.name).printed()
 
     @router.post("/send")
-    def post_send(identity: str) -> dict[str, Any]:
+    def post_send(identity: str, person: Asker) -> dict[str, Any]:
         """Queue an accepted result for every destination; it goes on until each has it."""
-        result, deliveries = desk.send(identity, ACTOR)
+        result, deliveries = desk.send(identity, person.name)
         return {**result.printed(), "peers": [each.printed() for each in deliveries]}
 
     return router
@@ -184,14 +221,14 @@ def _deliveries(desk: Desk) -> APIRouter:
         return [each.printed() for each in desk.outbox.of(identity)]
 
     @router.post("/{identity}/{destination}/retry")
-    def post_retry(identity: str, destination: str) -> dict[str, Any]:
+    def post_retry(identity: str, destination: str, person: Asker) -> dict[str, Any]:
         """Begin a delivery that failed or was cancelled again."""
-        return desk.retry(identity, destination).printed()
+        return desk.retry(identity, destination, person.name).printed()
 
     @router.post("/{identity}/{destination}/cancel")
-    def post_cancel(identity: str, destination: str) -> dict[str, Any]:
+    def post_cancel(identity: str, destination: str, person: Asker) -> dict[str, Any]:
         """Stop a delivery before its next attempt."""
-        return desk.cancel(identity, destination).printed()
+        return desk.cancel(identity, destination, person.name).printed()
 
     return router
 
@@ -200,6 +237,8 @@ def _answer_error(_request: Request, error: Exception) -> JSONResponse:
     match error:
         case InputError() | CannotDoError():
             status = 422
+        case Cancelled():
+            status = 409
         case PeerError():
             status = 502
         case ModelMissingError():

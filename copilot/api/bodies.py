@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from copilot.agent.agent import When
 from copilot.hints import EarlierMask, Hints
+from copilot.intent.deixis import Context
 from domain.prompt import SCRIBBLE_RADIUS_PX, Box, Line, Point, Scribble
+from domain.uids import SeriesUID
 
 Index = Annotated[int, Field(ge=0)]
 Coordinate = Annotated[float, Field(ge=-0.5)]
@@ -15,6 +17,7 @@ PlaceBody = tuple[Coordinate, Coordinate]
 _MOST_CORNERS = 10_000
 _WIDEST_BRUSH_PX = 50
 _LONGEST_SENTENCE = 1000
+_MOST_FINDINGS = 1000
 
 
 class _Body(BaseModel):
@@ -92,6 +95,27 @@ class MaskBody(_Body):
     segment: Annotated[int, Field(ge=1)] | None = None
 
 
+class ContextBody(_Body):
+    """What the page knows of words that point; all of it may be left out."""
+
+    last: Annotated[str, Field(max_length=_LONGEST_SENTENCE)] | None = None
+    prior: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    findings: Annotated[tuple[str, ...], Field(max_length=_MOST_FINDINGS)] = ()
+    selected: Annotated[int, Field(ge=1)] | None = None
+    drawn_s: Annotated[float, Field(ge=0)] | None = None
+
+    def context(self) -> Context:
+        """Return the context."""
+        prior = None if self.prior is None else SeriesUID(self.prior)
+        return Context(
+            last=self.last,
+            prior=prior,
+            findings=self.findings,
+            selected=self.selected,
+            drawn_s=self.drawn_s,
+        )
+
+
 class CommandBody(_Body):
     """A sentence and what was pointed at."""
 
@@ -105,6 +129,8 @@ class CommandBody(_Body):
     slices: tuple[Index, Index] | None = None
     engine: str | None = None
     agent: When | None = None
+    context: ContextBody = ContextBody()
+    wait: bool = True
 
     def hints(self, mask: EarlierMask | None = None) -> Hints:
         """Return what was pointed at, with the earlier mask that ``mask`` names."""
@@ -116,3 +142,10 @@ class CommandBody(_Body):
             mask=mask,
             slice_range=self.slices,
         )
+
+
+class PrefetchBody(_Body):
+    """Whose newest studies are fetched, and from which peer; the patient's ID is never logged."""
+
+    patient_id: Annotated[str, Field(min_length=1, max_length=64)]
+    peer: Annotated[str, Field(min_length=1, max_length=16)]

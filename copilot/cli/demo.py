@@ -45,8 +45,8 @@ def demo(
         _show(outcome)
         if serve:
             web = home.settings.web
-            say(f"web API on http://{web.host}:{web.port}/docs (Ctrl-C ends it)")
-            serve_web(app, web.host, web.port)
+            say(f"reading station on http://{web.host}:{web.port}/ (Ctrl-C ends it)")
+            serve_web(app, web)
 
 
 def _on_its_own(settings: Settings, folder: Path) -> Settings:

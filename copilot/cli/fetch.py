@@ -10,6 +10,7 @@ from copilot.cli.console import emit, house, say
 from copilot.fetching import Fetched, Fetcher
 from copilot.system import SystemClock
 from copilot.wiring import House
+from copilot.workplace import Workplace
 from dicom_node.priors import Choice
 from domain.errors import InputError, PeerRefusedError
 from domain.uids import StudyUID
@@ -51,14 +52,19 @@ def _fetched(
     home: House, fetcher: Fetcher, study: str | None, patient: str | None, *, priors: bool
 ) -> tuple[list[Fetched], tuple[Choice, ...]]:
     done: list[Fetched] = []
+    workplace = Workplace(home)
     choices: tuple[Choice, ...] = ()
     if patient is not None:
         choices = fetcher.newest(patient, SystemClock().now().date(), home.prior_rules)
     elif study is not None:
-        done.append(fetcher.fetch(StudyUID(study)))
+        done.append(workplace.fetched(StudyUID(study), fetcher.fetch))
         if priors:
             choices = fetcher.priors(fetcher.described(StudyUID(study)), home.prior_rules)
-    done += [fetcher.fetch(each.study.study_instance_uid) for each in choices if each.chosen]
+    done += [
+        workplace.fetched(each.study.study_instance_uid, fetcher.fetch)
+        for each in choices
+        if each.chosen
+    ]
     return done, choices
 
 

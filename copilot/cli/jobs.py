@@ -1,35 +1,45 @@
-"""``radcopilot jobs``: what is on its way to a destination, and what was given up."""
+"""``radcopilot jobs``: what is being worked on, on its way to a destination, or was given up."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from copilot.cli.console import emit, house, say
+from copilot.results import Result as Made
+from copilot.results import State as ResultState
 from copilot.wiring import House
 from copilot.workflows.delivery import DELIVER, QUEUE, Delivery, State
-from copilot.workflows.durable import from_outside
+from copilot.workflows.durable import Outside, from_outside
+from copilot.workplace import Workplace
 from domain.errors import InputError
 
-app = typer.Typer(no_args_is_help=True, help="Deliveries to the PACS, and dead letters.")
+app = typer.Typer(no_args_is_help=True, help="Orders and deliveries, and dead letters.")
 Config = Annotated[Path | None, typer.Option(help="Settings of the site.")]
 Result = Annotated[str, typer.Argument(help="Id of the result; its first letters are enough.")]
 To = Annotated[str | None, typer.Option("--to", help="Destination, where there are several.")]
 _SHOWN = 8
+_MOST_ORDERS = 10_000
 
 
 @app.command("list")
 def list_jobs(
     *,
-    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
+    state: Annotated[State | None, typer.Option(help="Only deliveries in this state.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     config: Config = None,
 ) -> None:
-    """Show deliveries, the latest change first."""
-    found = house(config).outbox.all([state] if state else ())
+    """Show deliveries, the latest change first, and orders that run or failed."""
+    home = house(config)
+    found = home.outbox.all([state] if state else ())
+    orders = () if state else _open_orders(home)
     if as_json:
-        emit([each.printed() for each in found])
+        printed = [each.printed() | {"kind": "delivery"} for each in found]
+        emit([*(_printed_order(each) for each in orders), *printed])
         return
+    for order in orders:
+        reason = f". {order.document['error']}" if "error" in order.document else ""
+        say(f"{order.at[:19]}  {order.id[:_SHOWN]} {_asked(order)}: {order.state.value}{reason}")
     for each in found:
         tries = f", {each.attempts} failed" if each.attempts else ""
         place = f"{each.result_id[:_SHOWN]} to {each.destination}"
@@ -38,18 +48,31 @@ def list_jobs(
 
 @app.command()
 def show(result: Result, *, config: Config = None) -> None:
-    """Show the deliveries of one result as JSON."""
+    """Show one result's order and deliveries as JSON."""
     home = house(config)
     found = [each for each in home.outbox.all() if each.result_id.startswith(result)]
-    if not found:
-        raise InputError(f"nothing of result {result!r} goes anywhere: see radcopilot jobs list")
-    emit([each.printed() | {"workflow": each.workflow_id} for each in found])
+    orders = [each for each in _open_orders(home) if each.id.startswith(result)]
+    if not found and not orders:
+        raise InputError(
+            f"nothing of result {result!r} runs, failed or goes anywhere: see radcopilot jobs list"
+        )
+    printed = [
+        each.printed() | {"kind": "delivery", "workflow": each.workflow_id} for each in found
+    ]
+    emit([*(_printed_order(each) for each in orders), *printed])
 
 
 @app.command()
 def retry(result: Result, *, to: To = None, config: Config = None) -> None:
-    """Begin a delivery that failed or was cancelled again; a running server takes it up."""
+    """Begin again what failed or was cancelled; a running server takes it up."""
     home = house(config)
+    failed = [each for each in _open_orders(home) if each.id.startswith(result)]
+    if len(failed) == 1 and to is None:
+        with from_outside(home.work_url) as client:
+            Workplace(home).automation(Outside(client, {})).retry(failed[0].id)
+        home.store.close()
+        say(f"{failed[0].id} {_asked(failed[0])}: queued again")
+        return
     chosen = _one(home, result, to)
     with from_outside(home.work_url) as client:
         again = home.outbox.again(chosen.result_id, chosen.destination)
@@ -70,6 +93,29 @@ def cancel(result: Result, *, to: To = None, config: Config = None) -> None:
         stopped = home.outbox.stop(chosen.result_id, chosen.destination)
         client.cancel_workflow(stopped.workflow_id)
     say(f"{chosen.result_id} to {chosen.destination}: cancelled")
+
+
+def _open_orders(home: House) -> tuple[Made, ...]:
+    states = frozenset({ResultState.RUNNING, ResultState.FAILED})
+    return tuple(each for each in home.results.all(_MOST_ORDERS) if each.state in states)
+
+
+def _asked(order: Made) -> str:
+    rule = order.document.get("rule")
+    return f"{order.document['text']!r}" + (f" by rule {rule!r}" if rule else "")
+
+
+def _printed_order(order: Made) -> dict[str, Any]:
+    return {
+        "kind": "order",
+        "result": order.id,
+        "series": order.series_instance_uid,
+        "state": order.state.value,
+        "text": order.document["text"],
+        "rule": order.document.get("rule"),
+        "says": order.document.get("error", ""),
+        "at": order.at,
+    }
 
 
 def _one(home: House, result: str, to: str | None) -> Delivery:

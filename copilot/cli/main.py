@@ -7,6 +7,8 @@ import typer
 
 from copilot.cli.agent import app as agent_app
 from copilot.cli.ask import ask
+from copilot.cli.backup import backup
+from copilot.cli.check import check
 from copilot.cli.console import complain
 from copilot.cli.demo import demo
 from copilot.cli.evaluate import evaluate
@@ -15,9 +17,13 @@ from copilot.cli.finetune import finetune
 from copilot.cli.jobs import app as jobs_app
 from copilot.cli.measure import measure
 from copilot.cli.models import app as models_app
-from copilot.cli.records import audit_app, studies
-from copilot.cli.serve import check, serve
+from copilot.cli.records import audit_app
+from copilot.cli.rules import app as rules_app
+from copilot.cli.serve import serve
+from copilot.cli.studies import app as studies_app
 from copilot.cli.transcribe import transcribe
+from copilot.cli.users import app as users_app
+from copilot.cli.worker import worker
 from domain.errors import CannotDoError, InputError, RadcopilotError
 
 FAILED: Final = 1
@@ -31,12 +37,27 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, serve, check, ask, transcribe, measure, evaluate, finetune, fetch, studies):
+for command in (
+    demo,
+    serve,
+    worker,
+    check,
+    backup,
+    ask,
+    transcribe,
+    measure,
+    evaluate,
+    finetune,
+    fetch,
+):
     app.command()(command)
 app.add_typer(models_app, name="models")
+app.add_typer(studies_app, name="studies")
 app.add_typer(audit_app, name="audit")
 app.add_typer(agent_app, name="agent")
 app.add_typer(jobs_app, name="jobs")
+app.add_typer(rules_app, name="rules")
+app.add_typer(users_app, name="users")
 
 
 def main() -> None:

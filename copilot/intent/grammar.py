@@ -92,6 +92,11 @@ class SpokenGrammar:
                 break
         return tuple(chosen)[:limit]
 
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The lower-case words that the proposed sentences are made of."""
+        return frozenset(word for phrase in self._network.phrases for word in phrase.split())
+
     def nearest_concepts(self, phrase: str) -> tuple[str, ...]:
         """Return the concept phrases that sound most like an unknown one, nearest first."""
         sounds = self._sounds(phrase)

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 from copilot.intent.finding import Finding
 from copilot.intent.patterns import Captures
 from domain.command import (
+    LARGEST_STEP_MM,
     AcceptCommand,
     CancelCommand,
     Command,
@@ -20,11 +21,14 @@ from domain.command import (
     MeasureCommand,
     NextCommand,
     OpenPriorCommand,
+    OtherSideCommand,
     PreviousCommand,
     QuestionCommand,
     ReadBackCommand,
     RedoCommand,
     RejectCommand,
+    ResizeCommand,
+    SameOnPriorCommand,
     SegmentCommand,
     SendCommand,
     SendWhat,
@@ -159,6 +163,51 @@ def _measure_selection(said: Said) -> Command:
     return MeasureCommand(measures=said.measures or _LESION_MEASURES)
 
 
+def _measure_drawn(said: Said) -> Command:
+    return MeasureCommand(target="drawn", measures=said.measures or _LESION_MEASURES)
+
+
+def _measure_finding(said: Said) -> Command:
+    ordinal = said.first(int, "ordinal", "number")
+    if ordinal is not None and ordinal < 1:
+        return QuestionCommand(text=f"There is no finding {ordinal}: they count from 1.")
+    return MeasureCommand(
+        target="finding", measures=said.measures or _LESION_MEASURES, ordinal=ordinal
+    )
+
+
+def _other_side(said: Said) -> Command:
+    finding = said.first(Finding, "finding")
+    if finding is not None and finding.side is not None:
+        side = finding.side
+        return QuestionCommand(
+            text=f"I heard the other and {side}: which is meant?",
+            choices=(f"segment the {side} {finding.concept.phrase}", "the other side"),
+        )
+    measures = said.measures
+    if not measures and _asks_for_size(said.text):
+        measures = _usual_measures(() if finding is None else (finding,))
+    return OtherSideCommand(
+        concept=None if finding is None else finding.concept.phrase, measures=measures
+    )
+
+
+def _resize(said: Said, *, larger: bool) -> Command:
+    step_mm, ordinal = said.first(int, "step_mm"), said.first(int, "ordinal", "number")
+    if step_mm is not None and not 1 <= step_mm <= LARGEST_STEP_MM:
+        return QuestionCommand(
+            text=f"An outline is not moved by {step_mm} mm: say 1 to {LARGEST_STEP_MM}."
+        )
+    return ResizeCommand(larger=larger, step_mm=step_mm, ordinal=ordinal)
+
+
+def _selection_alone(_: Said) -> Command:
+    return QuestionCommand(
+        text="What shall I do with it?",
+        choices=("measure it", "accept it", "delete it"),
+    )
+
+
 def _segment_selection(said: Said) -> Command:
     measures = _LESION_MEASURES if _asks_for_size(said.text) else ()
     return SegmentCommand(concept=("lesion",), measures=measures)
@@ -266,6 +315,13 @@ MEANINGS: Final[Mapping[str, Callable[[Said], Command]]] = {
     "send_all": lambda _: SendCommand(what=SendWhat.ALL),
     "sign": _sign,
     "dictate": _dictate,
+    "other_side": _other_side,
+    "same_on_prior": lambda _: SameOnPriorCommand(),
+    "enlarge": lambda said: _resize(said, larger=True),
+    "shrink": lambda said: _resize(said, larger=False),
+    "selection_alone": _selection_alone,
+    "measure_drawn": _measure_drawn,
+    "measure_finding": _measure_finding,
     "measure_selection": _measure_selection,
     "measure": _measure,
     "measure_as": _measure_as,

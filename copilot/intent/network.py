@@ -35,6 +35,11 @@ class Network:
         self._phrases = list(self._labels)
         self._spellings = [numbered(sounds(phrase)) for phrase in self._phrases]
 
+    @property
+    def phrases(self) -> tuple[str, ...]:
+        """What its arcs say."""
+        return tuple(self._phrases)
+
     def nearest(self, heard: str, limit: int) -> list[tuple[float, str]]:
         """Return sentences and what it costs to hear each as these sounds, cheapest first."""
         sounds = numbered(heard[:_LONGEST_HEARD])

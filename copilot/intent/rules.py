@@ -24,9 +24,10 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """All rules in order, and the phrases of the slots that are lists."""
+    """All rules in order, sentences to show of each intent, and the phrases of slots with lists."""
 
     rules: tuple[Rule, ...]
+    examples: Mapping[str, tuple[str, ...]]
     presets: Mapping[str, str]
     measures: Mapping[str, str]
     sections: Mapping[str, str]
@@ -56,6 +57,11 @@ def load_rules() -> Rules:
             for entry in document["rule"]
             for pattern in entry["patterns"]
         ),
+        examples={
+            entry["intent"]: tuple(entry["examples"])
+            for entry in document["rule"]
+            if "examples" in entry
+        },
         presets=_by_phrase(document["presets"]),
         measures=_by_phrase(document["measures"]),
         sections=_by_phrase(document["sections"]),

@@ -17,9 +17,11 @@ from copilot.intent.patterns import (
 )
 from copilot.intent.rules import RARE, Rules
 from copilot.intent.wording import NEGATIONS
+from domain.command import LARGEST_STEP_MM
 from domain.concepts import ConceptTable
 
 _LAST_ORDINAL: Final = 20
+_LISTED: Final = 20
 
 
 class PhraseMatcher:
@@ -45,7 +47,10 @@ class PhraseMatcher:
 
 
 class NumberMatcher:
-    """A cardinal number."""
+    """A cardinal number; up to ``last`` it is proposed for an unclear recording."""
+
+    def __init__(self, *, last: int = 999) -> None:
+        self._last = last
 
     def matches(self, words: tuple[str, ...], start: int) -> Iterator[tuple[int, object]]:
         """Yield the number that starts here, if any."""
@@ -54,7 +59,9 @@ class NumberMatcher:
             yield found
 
     def spoken(self) -> Pattern:
-        """Return the numbers from 1 to 999, built of their parts."""
+        """Return the numbers from 1 on; many are built of their parts."""
+        if self._last <= _LISTED:
+            return choice_of([words_of(value) for value in range(1, self._last + 1)])
         units = choice_of([words_of(value) for value in range(1, 10)])
         tens = choice_of([words_of(value) for value in range(20, 100, 10)])
         teens = choice_of([words_of(value) for value in range(10, 20)])
@@ -133,6 +140,7 @@ def slots_for(table: ConceptTable, rules: Rules) -> Mapping[str, SlotMatcher]:
         "finding": finding,
         "findings": FindingsMatcher(finding),
         "number": NumberMatcher(),
+        "step_mm": NumberMatcher(last=LARGEST_STEP_MM),
         "ordinal": OrdinalMatcher(),
         "preset": PhraseMatcher(rules.presets),
         "measure": PhraseMatcher(rules.measures),

@@ -8,6 +8,7 @@ from copilot.intent.numbers import ordinal_words_of, read_number, read_ordinal, 
 _RIVALS: Final = (
     ("left", "right", "both"),
     ("largest", "smallest"),
+    ("larger", "smaller"),
     ("next", "previous"),
     ("accept", "reject"),
     ("undo", "redo"),

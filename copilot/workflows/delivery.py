@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -30,14 +29,21 @@ from sqlalchemy.exc import IntegrityError
 from copilot.audit import SqlAuditLog
 from copilot.results import Results
 from copilot.results import State as ResultState
-from domain.errors import InputError, PeerRefusedError, PeerUnreachableError, RadcopilotError
+from copilot.workflows.packing import Packed, Packer
+from domain.errors import (
+    InputError,
+    PeerRefusedError,
+    PeerUnreachableError,
+    RadcopilotError,
+    StorageError,
+)
 from domain.ports import Clock, Publisher
 
 log: Final = logging.getLogger(__name__)
 
-DELIVER: Final = "deliver-1"
+DELIVER: Final = "deliver-2"
+OLD_DELIVER: Final = "deliver-1"  # without its first step; what was begun under it goes on
 QUEUE: Final = "deliveries"
-OBJECTS: Final = ("seg.dcm", "sr.dcm")
 ACTOR: Final = "radcopilot"
 _FIRST_PAUSE_S: Final = 2.0
 _LONGEST_PAUSE_S: Final = 900.0
@@ -74,6 +80,7 @@ class State(StrEnum):
 _OPEN: Final = frozenset({State.QUEUED, State.SENT})
 _UNCONFIRMED: Final = "stored; it offers no storage commitment and answers no query of ours"
 _AGAIN: Final = "again"
+_PREPARED: Final = "prepared"
 _REACHED: Final = frozenset({State.SENT.value, State.COMMITTED.value, State.UNCONFIRMED.value})
 _DONE: Final = frozenset({State.COMMITTED, State.UNCONFIRMED})
 
@@ -104,8 +111,16 @@ class Delivery:
     @property
     def workflow_id(self) -> str:
         """That of its next try: deterministic, so that nothing runs twice."""
-        place = f"{self.result_id}-{self.destination}-{self.round}-{self.attempts + 1}"
-        return f"{DELIVER}-{place}"
+        return f"{DELIVER}-{self._try}"
+
+    @property
+    def old_workflow_id(self) -> str:
+        """That of the same try, where an earlier version of this software queued it."""
+        return f"{OLD_DELIVER}-{self._try}"
+
+    @property
+    def _try(self) -> str:
+        return f"{self.result_id}-{self.destination}-{self.round}-{self.attempts + 1}"
 
     @property
     def is_open(self) -> bool:
@@ -252,13 +267,19 @@ class Outbox:
         with self._engine.begin() as connection:
             return tuple(_delivery(row) for row in connection.execute(query).mappings())
 
-    def all(self, states: Sequence[State] = ()) -> tuple[Delivery, ...]:
+    def all(self, states: Sequence[State] = (), most: int | None = None) -> tuple[Delivery, ...]:
         """Return deliveries, the latest change first; of some states, or of all."""
         query = select(table).order_by(table.c.at.desc())
         if states:
             query = query.where(table.c.state.in_([state.value for state in states]))
+        if most is not None:
+            query = query.limit(most)
         with self._engine.begin() as connection:
             return tuple(_delivery(row) for row in connection.execute(query).mappings())
+
+
+Step = Callable[[Callable[[], Any], str], Any]
+Later = Callable[[Delivery, float], None]
 
 
 class Courier:
@@ -271,20 +292,18 @@ class Courier:
         results: Results,
         publishers: Mapping[str, Publisher],
         audit: SqlAuditLog,
+        packer: Packer,
     ) -> None:
+        self._packer = packer
         self._outbox = outbox
         self._results = results
         self._publishers = publishers
         self._audit = audit
 
-    def deliver(
-        self,
-        result_id: str,
-        destination: str,
-        step: Callable[[Callable[[], Any], str], Any],
-        later: Callable[[Delivery, float], None],
-    ) -> str:
-        """Try once to send and confirm; what fails is tried again later, or given up: the workflow.
+    def deliver(self, result_id: str, destination: str, step: Step, later: Later) -> str:
+        """Try once to prepare, send and confirm: the workflow.
+
+        What fails is tried again later, or given up.
 
         Parameters
         ----------
@@ -293,52 +312,86 @@ class Courier:
         later
             Queues the next try of a delivery after seconds.
         """
-        delivery = (result_id, destination)
+        acts = (("prepare", self._prepare), ("send", self._send), ("confirm", self._confirm))
+        return self._through(acts, (result_id, destination), step, later)
+
+    def deliver_unprepared(self, result_id: str, destination: str, step: Step, later: Later) -> str:
+        """Go on with a workflow of the older shape: SEG and SR as they are."""
+        acts = (("send", self._send), ("confirm", self._confirm))
+        return self._through(acts, (result_id, destination), step, later)
+
+    def _through(
+        self,
+        acts: Sequence[tuple[str, Callable[[tuple[str, str]], str]]],
+        delivery: tuple[str, str],
+        step: Step,
+        later: Later,
+    ) -> str:
         outcome = State.FAILED.value
-        for name, act in (("send", self._send), ("confirm", self._confirm)):
+        for name, act in acts:
             outcome = step(partial(act, delivery), name)
-            if outcome not in _REACHED:
+            if outcome not in _REACHED and outcome != _PREPARED:
                 break
         if outcome in _REACHED:
-            step(partial(self._finish, result_id), "finish")
+            step(partial(self._finish, delivery[0]), "finish")
         elif outcome == _AGAIN:
             pause_s = step(partial(self._pause_s, delivery), "when")
-            later(self._outbox.get(result_id, destination), pause_s)
+            later(self._outbox.get(*delivery), pause_s)
         return str(outcome)
+
+    def _prepare(self, delivery: tuple[str, str]) -> str:
+        before = self._stopped(delivery)
+        if before.state is State.CANCELLED:
+            return State.CANCELLED.value
+        try:
+            self._packer.pack(*delivery, before.round)
+        except RadcopilotError as error:
+            log.warning("delivery.not_prepared result=%s destination=%s", *delivery)
+            return self._failed(before, error)
+        return _PREPARED
 
     def _send(self, delivery: tuple[str, str]) -> str:
         return self._tried(delivery, self._sent)
 
-    def _sent(self, peer: Publisher, files: Sequence[Path]) -> tuple[State, str]:
-        stored = peer.store(files)
-        return State.SENT, f"{len(stored)} objects stored"
+    def _sent(self, delivery: Delivery, peer: Publisher, packed: Packed) -> tuple[State, str]:
+        stored = peer.store(packed.files)
+        self._packer.received(delivery.result_id, delivery.destination, packed)
+        return State.SENT, packed.says(f"{len(stored)} objects stored")
 
     def _confirm(self, delivery: tuple[str, str]) -> str:
         return self._tried(delivery, self._confirmed)
 
-    def _confirmed(self, peer: Publisher, files: Sequence[Path]) -> tuple[State, str]:
-        confirmed = peer.confirm(files)
+    def _confirmed(self, _delivery: Delivery, peer: Publisher, packed: Packed) -> tuple[State, str]:
+        confirmed = peer.confirm(packed.files)
         if confirmed is None:
-            return State.UNCONFIRMED, _UNCONFIRMED
-        return State.COMMITTED, f"{len(confirmed)} objects confirmed"
+            return State.UNCONFIRMED, packed.says(_UNCONFIRMED)
+        return State.COMMITTED, packed.says(f"{len(confirmed)} objects confirmed")
+
+    def _stopped(self, delivery: tuple[str, str]) -> Delivery:
+        """Return a delivery, cancelled where its result was replaced meanwhile."""
+        before = self._outbox.get(*delivery)
+        is_replaced = self._results.get(delivery[0]).state is ResultState.REPLACED
+        if is_replaced and before.is_open:
+            return self._outbox.stop(*delivery)
+        return before
 
     def _tried(
         self,
         delivery: tuple[str, str],
-        act: Callable[[Publisher, Sequence[Path]], tuple[State, str]],
+        act: Callable[[Delivery, Publisher, Packed], tuple[State, str]],
     ) -> str:
         """Return the state that was reached, that it is to be tried again, or that it is over."""
-        result_id, destination = delivery
-        before = self._outbox.get(result_id, destination)
+        before = self._stopped(delivery)
         if before.state is State.CANCELLED:
             return State.CANCELLED.value
-        files = [self._results.folder(result_id) / name for name in OBJECTS]
+        result_id, destination = delivery
         try:
             if destination not in self._publishers:
                 raise PeerRefusedError(
                     f"no destination is called {destination!r} any more: add it to [[peers]]"
                 )
-            state, says = act(self._publishers[destination], files)
+            packed = self._packer.packed(result_id, destination, before.round)
+            state, says = act(before, self._publishers[destination], packed)
         except RadcopilotError as error:
             log.warning("delivery.failed result=%s destination=%s", result_id, destination)
             return self._failed(before, error)
@@ -346,8 +399,12 @@ class Courier:
         return state.value
 
     def _failed(self, before: Delivery, error: RadcopilotError) -> str:
-        """Count a failure; a destination that only is away is waited for, one that refuses not."""
-        refusals = before.refusals + (not isinstance(error, PeerUnreachableError))
+        """Count a failure; a destination that only is away is waited for, one that refuses not.
+
+        So is a disk that is full.
+        """
+        passes = isinstance(error, PeerUnreachableError | StorageError)
+        refusals = before.refusals + (not passes)
         attempts = before.attempts + 1
         is_over = refusals >= _MOST_REFUSALS or attempts >= _MOST_ATTEMPTS
         delivery = (before.result_id, before.destination)

@@ -1,6 +1,7 @@
 """The answer to a search: one DICOM JSON object for each study, series or instance."""
 
 import json
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -72,7 +73,7 @@ def answer(found: Iterable[Found], query: Query, scope: Scope, base_url: str) ->
     for each in found:
         yield before + _one(each, query, scope, base_url)
         before = ","
-    yield "]"
+    yield "]" if before == "," else "[]"
 
 
 def _one(found: Found, query: Query, scope: Scope, base_url: str) -> str:
@@ -112,7 +113,9 @@ def _extra(found: Found, query: Query, level: Level) -> Mapping[str, str]:
     if wanted is not None and not wanted:
         return {}
     header = read_dataset(found.path, with_pixels=False)
-    return elements_json(header, tags=wanted)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd values are said as they are
+        return elements_json(header, tags=wanted)
 
 
 def _computed(found: Found, level: Level, base_url: str) -> Mapping[str, Any]:

@@ -55,6 +55,11 @@ _RANGES: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+')
 _PARAMETER: Final = re.compile(r';\s*([^=;\s]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')
 
 
+def frame_types() -> tuple[str, ...]:
+    """Return the media types that frames are had in as they are stored."""
+    return tuple(dict.fromkeys(_FRAME_TYPES.values()))
+
+
 @dataclass(frozen=True, kw_only=True)
 class MediaRange:
     """One alternative of an Accept header.

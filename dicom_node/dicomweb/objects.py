@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset
@@ -33,10 +34,11 @@ _PIXEL_DATA: Final = 0x7FE00010
 
 def instance_url(base_url: str, kept: Kept) -> str:
     """Return the address of an instance."""
-    return (
-        f"{base_url}/studies/{kept.study_instance_uid}/series/{kept.series_instance_uid}"
-        f"/instances/{kept.sop_instance_uid}"
+    study, series, instance = (  # a header may hold anything
+        quote(uid, safe="")
+        for uid in (kept.study_instance_uid, kept.series_instance_uid, kept.sop_instance_uid)
     )
+    return f"{base_url}/studies/{study}/series/{series}/instances/{instance}"
 
 
 def entity_tag(kept: Sequence[Kept], form: str) -> str:
@@ -146,7 +148,9 @@ def _metadata(kept: Kept, base_url: str) -> str:
     url = instance_url(base_url, kept)
     with open_pixels(kept.path, kept.sop_instance_uid) as pixels:
         header = read_dataset(kept.path, with_pixels=False) if pixels is None else pixels.header
-        said = elements_json(header, lambda path: f"{url}/bulkdata/{path}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd values are said as they are
+            said = elements_json(header, lambda path: f"{url}/bulkdata/{path}")
         said["00083002"] = json.dumps({"vr": "UI", "Value": [kept.transfer_syntax_uid]})
         if pixels is not None:
             tag = f"{pixels.tag:08X}"

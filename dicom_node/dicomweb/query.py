@@ -52,6 +52,8 @@ def query(scope: Scope, parameters: Iterable[tuple[str, str]]) -> Query:
     warnings: list[str] = []
     limit, offset = MOST_RESULTS, 0
     for name, value in parameters:
+        if "\0" in name + value:
+            raise bad_request(f"parameter {name!r} holds a null character")
         match name:
             case "limit":
                 limit = min(MOST_RESULTS, _count(name, value))

@@ -138,7 +138,7 @@ def _grey(
         looked_up = apply_voi(np.rint(values).astype(np.int64), header)
         bits = int(header.VOILUTSequence[0].LUTDescriptor[2])
         return np.asarray(looked_up * (_WHITE / (2**bits - 1)), dtype=np.float64)
-    own = _own_window(header, number)
+    own = own_window(header, number)
     if own is not None:
         return own.grey(values)
     low, high = float(values.min()), float(values.max())
@@ -153,7 +153,8 @@ def _real_world(header: Dataset, stored: NDArray[Any], number: int) -> NDArray[n
     return np.asarray(apply_modality_lut(stored, header), dtype=np.float64)
 
 
-def _own_window(header: Dataset, number: int) -> Window | None:
+def own_window(header: Dataset, number: int) -> Window | None:
+    """Return the grey levels that an image states for a frame, from 1; None where it has none."""
     for group in (*frame_groups(header, number), Dataset()):
         items = group.get("FrameVOILUTSequence")
         place = items[0] if items else header

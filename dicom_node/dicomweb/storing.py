@@ -34,7 +34,7 @@ from dicom_node.receiving import (
     received_file,
 )
 from dicom_node.store import Store
-from domain.errors import InputError, StorageError
+from domain.errors import InputError, NoRoomError, StorageError
 from domain.uids import InstanceUID, StudyUID, checked_uid
 
 log: Final = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ def stored(store: Store, body: Readable, boundary: str, base_url: str, limits: L
         if each.status:
             log.warning("stow.refused status=0x%04X reason=%s", each.status, each.reason)
     return Stored(
-        status=_status(outcomes),
+        status=_status(outcomes, is_low=store.room.is_low),
         body=_answer(outcomes, base_url),
         warnings=tuple(f"part {each.part}: {each.reason}" for each in outcomes if each.status),
     )
@@ -136,7 +136,7 @@ def _keep(store: Store, body: Readable, part: IncomingPart, limits: Limits) -> O
     try:
         content = _content(body, part, limits)
         head, data_at, syntax = _read(content)
-        _check(head, limits)
+        _check(head, syntax, limits)
         uid, whole = received_file(
             content[data_at:],
             sop_class=head["SOPClassUID"],
@@ -148,6 +148,8 @@ def _keep(store: Store, body: Readable, part: IncomingPart, limits: Limits) -> O
         known = is_new or same_object(store.path_of(uid).read_bytes(), whole)
     except RefusedError as refusal:
         return _outcome(part, head, refusal.status, str(refusal))
+    except NoRoomError:
+        return _outcome(part, head, OUT_OF_RESOURCES, "the disk is nearly full: send it later")
     except (StorageError, OSError):
         log.exception("stow.failed")
         return _outcome(part, head, OUT_OF_RESOURCES, "it could not be written: send it again")
@@ -187,16 +189,17 @@ def _read(content: bytes) -> tuple[dict[str, str], int, str]:
                 stop_when=lambda tag, _vr, _length: tag >> 16 != _META_GROUP,
             )
             data_at = stream.tell()
+            syntax = str(meta.get("TransferSyntaxUID") or ImplicitVRLittleEndian)
             stream.seek(0)
             header = pydicom.dcmread(stream, stop_before_pixels=True)
             head = {name: str(header.get(name) or "") for name in _REQUIRED}
             if _is_cut_short(header, stream, len(content)):
                 raise RefusedError(CANNOT_UNDERSTAND, "it is cut short")
-    except PARSE_ERRORS as error:
+    except (*PARSE_ERRORS, OSError) as error:  # pydicom's word for a sequence that ends too early
         raise RefusedError(
             CANNOT_UNDERSTAND, f"it is no sound DICOM file ({type(error).__name__})"
         ) from error
-    return head, data_at, str(meta.get("TransferSyntaxUID") or ImplicitVRLittleEndian)
+    return head, data_at, syntax
 
 
 def _is_cut_short(header: FileDataset, stream: io.BytesIO, size: int) -> bool:
@@ -218,8 +221,8 @@ def _is_cut_short(header: FileDataset, stream: io.BytesIO, size: int) -> bool:
     return pixels.offset + pixels.length > size
 
 
-def _check(head: Mapping[str, str], limits: Limits) -> None:
-    for name, value in head.items():
+def _check(head: Mapping[str, str], syntax: str, limits: Limits) -> None:
+    for name, value in (*head.items(), ("Transfer Syntax UID", syntax)):
         try:
             checked_uid(value, name)
         except InputError as error:
@@ -246,8 +249,9 @@ def _indexed(store: Store, outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Wait until what was kept can be found, and take back what the index had to set aside."""
     uids = [InstanceUID(each.sop_instance_uid) for each in outcomes if not each.status]
     deadline = time.monotonic() + _INDEX_TIMEOUT_S
-    while uids and time.monotonic() < deadline and not store.index.holds_all(uids):
-        if not any(store.has(uid) for uid in uids):
+    while time.monotonic() < deadline:
+        uids_there = [uid for uid in uids if store.has(uid)]
+        if store.index.holds_all(uids_there):
             break
         time.sleep(_POLL_S)
     lost = {uid for uid in uids if not store.has(uid)}
@@ -259,14 +263,14 @@ def _indexed(store: Store, outcomes: Sequence[Outcome]) -> list[Outcome]:
     ]
 
 
-def _status(outcomes: Sequence[Outcome]) -> HTTPStatus:
+def _status(outcomes: Sequence[Outcome], *, is_low: bool) -> HTTPStatus:
     failed = [each for each in outcomes if each.status]
     if not failed:
         return HTTPStatus.OK
     if len(failed) < len(outcomes):
         return HTTPStatus.ACCEPTED
     if all(each.status == OUT_OF_RESOURCES for each in failed):
-        return HTTPStatus.SERVICE_UNAVAILABLE
+        return HTTPStatus.INSUFFICIENT_STORAGE if is_low else HTTPStatus.SERVICE_UNAVAILABLE
     return HTTPStatus.CONFLICT
 
 

@@ -17,6 +17,7 @@ from typing import Final, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from domain.ports import seen_name
 from segmentation.slicewise.slices import Embedding
 
 _MIB: Final = 2**20
@@ -68,7 +69,7 @@ class Recent(Generic[Value]):
 
 
 class EmbeddingFolder:
-    """Embeddings on disk, one file each, named by a digest of their key.
+    """Embeddings on disk, one file each, named by a digest of their key, a folder for each series.
 
     They are made of patients' images: the folder is readable by its owner only.
     """
@@ -106,6 +107,7 @@ class EmbeddingFolder:
         with self._lock, suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             path = self._path(key)
+            path.parent.mkdir(exist_ok=True, mode=0o700)
             part = path.with_suffix(".part")
             try:
                 with part.open("wb") as file:
@@ -116,7 +118,7 @@ class EmbeddingFolder:
             self._shrink()
 
     def _shrink(self) -> None:
-        files = [(path.stat(), path) for path in self._folder.glob(f"*{_SUFFIX}")]
+        files = [(path.stat(), path) for path in self._folder.rglob(f"*{_SUFFIX}")]
         used_bytes = sum(stat.st_size for stat, _ in files)
         for stat, path in sorted(files, key=lambda each: each[0].st_mtime_ns):
             if used_bytes <= self._limit_bytes:
@@ -125,7 +127,9 @@ class EmbeddingFolder:
             used_bytes -= stat.st_size
 
     def _path(self, key: Hashable) -> Path:
-        return self._folder / (hashlib.sha256(repr(key).encode()).hexdigest() + _SUFFIX)
+        series = key[0] if isinstance(key, tuple) else key
+        name = hashlib.sha256(repr(key).encode()).hexdigest() + _SUFFIX
+        return self._folder / seen_name(series) / name
 
 
 class EmbeddingCache:

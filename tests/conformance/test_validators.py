@@ -13,6 +13,7 @@ from domain.codes import LESION, MORPHOLOGICALLY_ABNORMAL, sct
 from domain.concepts import Concept
 from reporting.findings import Tracking, located, measured
 from reporting.sr import SrAuthor, measurement_report
+from tests import twins
 from tests.phantoms import UIDS, ct, ellipsoid, grid, segment, series
 
 LESION_OF_LUNG = Concept(
@@ -29,6 +30,7 @@ KNOWN_WARNINGS = (
     "Device UID",  # our addition to Contributing Equipment, asked for by IHE AIR
     "Standard Extended SOP Class",  # which makes it one
     'different code meaning ("Source Series for Segmentation")',  # the case of a word
+    "attribute <Laterality>",  # empty: the source does not say whether its body part is paired
     "Content Item not in template",  # TID 1411 is extensible: algorithm, and ends of diameters
 )
 
@@ -82,6 +84,35 @@ def test_dciodvfy_accepts_the_seg(objects, tool):
 
 def test_dciodvfy_accepts_the_sr(objects, tool):
     assert dciodvfy(objects[1], tool) == []
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("twins")
+    return {
+        kind: write_dataset(dataset, folder / f"{kind}.dcm")
+        for kind, dataset in twins.result(folder).all().items()
+    }
+
+
+@pytest.mark.parametrize(
+    "kind", ["rtstruct", "gsps", "secondary_capture", "pdf", "rejection", "amended"]
+)
+def test_dciodvfy_accepts_what_is_made_beside_it(others, kind, tool):
+    assert dciodvfy(others[kind], tool) == []
+
+
+def test_dciodvfy_of_2022_does_not_know_label_maps(others, tool):
+    run = subprocess.run(
+        [tool("dciodvfy"), str(others["labelmap"])], capture_output=True, text=True, check=False
+    )
+    assert complaints(run.stderr + run.stdout) == [
+        (  # the background, as PS3.3 wants it
+            "Error - SegmentNumber not monotonically increasing from one by one - have "
+            "SegmentSequence item number 1 (from one) with SegmentNumber of 0"
+        ),
+        "Error - Information Object Not found",
+    ]
 
 
 def test_dciodvfy_would_see_an_error(objects, tool, tmp_path):

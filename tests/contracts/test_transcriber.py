@@ -12,7 +12,7 @@ from domain.command import Measure, SegmentCommand, Side
 from domain.errors import AudioError
 from domain.ports import Transcriber
 from domain.speech import Utterance
-from tests.contracts.transcribers import ScriptedTranscriber
+from tests.contracts.transcribers import ScriptedTranscriber, WatchedTranscriber
 from voice.audio import read_utterance
 from voice.lexicon import load_lexicon
 from voice.whisper_ct2 import WhisperCt2
@@ -27,10 +27,14 @@ def grammar() -> SpokenGrammar:
     return SpokenGrammar(load_concepts())
 
 
-@pytest.fixture(scope="module", params=["scripted", "whisper-ct2", "openai-whisper"])
+@pytest.fixture(scope="module", params=["scripted", "watched", "whisper-ct2", "openai-whisper"])
 def transcriber(request: pytest.FixtureRequest) -> Transcriber:
     if request.param == "scripted":
         return ScriptedTranscriber(SENTENCE)
+    if request.param == "watched":
+        watched = WatchedTranscriber(ScriptedTranscriber(SENTENCE))
+        watched.open.set()
+        return watched
     if request.param == "openai-whisper" and importlib.util.find_spec("whisper") is None:
         pytest.skip("openai-whisper is not installed (pip install 'radcopilot[openai-whisper]')")
     folder: Path = request.getfixturevalue("models_folder") / "whisper-base"

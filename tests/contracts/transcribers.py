@@ -1,8 +1,9 @@
 """A transcriber that says what it is told to: for tests of what comes after the hearing."""
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 
-from domain.ports import Grammar
+from domain.ports import Grammar, Transcriber
 from domain.speech import SAMPLE_RATE_HZ, Hypothesis, Transcript, Utterance, Word
 from voice.activity import speech_pieces
 
@@ -41,3 +42,18 @@ class ScriptedTranscriber:
             rivals=self.rivals,
             confidence=self.confidence,
         )
+
+
+@dataclass(frozen=True)
+class WatchedTranscriber:
+    """Another one, of which it is known what it was asked; it waits while ``open`` is not set."""
+
+    inner: Transcriber
+    open: threading.Event = field(default_factory=threading.Event)
+    asked: list[tuple[float, bool]] = field(default_factory=list)
+    """Seconds of sound, and whether there was a grammar, of each reading begun."""
+
+    def transcribe(self, utterance: Utterance, grammar: Grammar | None = None) -> Transcript:
+        self.asked.append((round(utterance.duration_s, 1), grammar is not None))
+        assert self.open.wait(60)
+        return self.inner.transcribe(utterance, grammar)

@@ -1,7 +1,6 @@
 """The web API over a real store, and a real archive behind the yes."""
 
 import threading
-import time
 from collections.abc import Iterator
 
 import pydicom
@@ -9,7 +8,6 @@ import pytest
 from fastapi.testclient import TestClient
 
 from copilot.demo.orthanc import KnownModality, Orthanc, is_installed
-from copilot.desk import COMMAND, Order
 from copilot.evaluation.gestures import range_of, tight_box
 from copilot.evaluation.images import read_reference, read_volume
 from copilot.finetuning import accepted_cases
@@ -19,10 +17,14 @@ from copilot.serving import application
 from copilot.settings import Settings, load_settings
 from copilot.system import SystemClock
 from copilot.wiring import House
+from copilot.workflows.durable import Workflow, step
+from copilot.workflows.orders import COMMAND, Order
 from domain.prompt import Box
 from domain.uids import InstanceUID, SeriesUID
+from tests.clients import here
 from tests.conftest import missing
 from tests.phantoms import ct, ellipsoid, grid, series
+from tests.waiting import until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:starlette")
 
@@ -46,7 +48,7 @@ def home(tmp_path) -> Iterator[House]:
 
 @pytest.fixture
 def client(home) -> Iterator[TestClient]:
-    with TestClient(application(home)) as made:
+    with here(application(home)) as made:
         yield made
 
 
@@ -105,7 +107,9 @@ def test_a_command_waits_for_a_yes_and_nothing_leaves_before(client, home, store
     assert rejected["state"] == "rejected"
     assert client.post(f"/api/commands/{result['id']}/accept").status_code == 422
     assert [each["state"] for each in client.get("/api/commands").json()] == ["rejected"]
-    assert home.audit.verify() == 2
+    acts = [each["act"] for each in home.audit.last(10)]
+    assert acts == ["result.rejected", "study.viewed", "command.segment"]
+    assert home.audit.verify() == 3
 
 
 def test_an_accepted_result_reaches_the_archive_once(client, home, stored):
@@ -172,15 +176,6 @@ def delivery(client, result):
     return found
 
 
-def until(is_so, timeout_s=60.0):
-    end = time.monotonic() + timeout_s
-    while time.monotonic() < end:
-        if is_so():
-            return True
-        time.sleep(0.2)
-    return False
-
-
 @pytest.mark.parametrize(
     "change",
     [{"series_instance_uid": "1.2.3"}, {"slices": [4, 99]}, {"engine": "magic"}, {"txt": "x"}],
@@ -221,12 +216,31 @@ def test_a_command_that_a_kill_cut_off_is_carried_out_at_the_next_start(home, st
         agent=None,
     )
     held = threading.Event()
-    home.durable.start(home.workflows(lambda _order: held.wait(60)))
+
+    def command(_order):
+        step(lambda: held.wait(60), "carry out")
+
+    home.durable.start([Workflow(name=COMMAND, run=command, queue="commands")])
     home.durable.begin(COMMAND, began.id, order)
     home.durable.close()
-    with TestClient(application(home)) as client:
+    with here(application(home)) as client:
         held.set()
         assert until(lambda: client.get(f"/api/commands/{began.id}").json()["state"] == "waiting")
+
+
+def test_a_command_cut_off_before_it_began_is_to_be_given_again(home, stored):
+    """What a process leaves that is killed between the row and the workflow."""
+    began = Result(
+        id="b" * 32,
+        at=SystemClock().now().isoformat(),
+        series_instance_uid=stored["series_instance_uid"],
+        state=State.RUNNING,
+        document={"text": stored["text"], "command": {"action": "segment"}, "masks": []},
+    )
+    home.results.add(began, "tester")
+    with here(application(home)) as client:
+        assert until(lambda: client.get(f"/api/commands/{began.id}").json()["state"] == "failed")
+        assert "give the command again" in client.get(f"/api/commands/{began.id}").json()["error"]
 
 
 def test_a_monitor_reads_counts_and_states_and_nothing_of_a_patient(client, stored):

@@ -13,6 +13,7 @@ from copilot.serving import application
 from copilot.settings import Settings, load_settings
 from copilot.wiring import House
 from domain.uids import InstanceUID
+from tests.clients import here
 from tests.phantoms import ct, ellipsoid, grid, series
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:starlette")
@@ -41,7 +42,7 @@ def client(home, files) -> Iterator[TestClient]:
     for path in files[:3]:
         home.store.keep(InstanceUID(str(pydicom.dcmread(path).SOPInstanceUID)), path.read_bytes())
     home.store.settle()
-    with TestClient(application(home)) as made:
+    with here(application(home)) as made:
         yield made
 
 

@@ -34,9 +34,10 @@ TABLE = ConceptTable.of(
 
 def example(kind):
     arguments = {"concept": ("kidney",)} if kind is SegmentCommand else {}
-    for name in ("concept", "slice", "preset", "text"):
-        if name in kind.__dataclass_fields__ and name not in arguments:
-            arguments[name] = {"slice": 1, "preset": "lung"}.get(name, "kidney")
+    given = {"concept": "kidney", "slice": 1, "preset": "lung", "text": "kidney", "larger": True}
+    for name, value in given.items():
+        if name in kind.__dataclass_fields__:
+            arguments.setdefault(name, value)
     return kind(**arguments)
 
 

@@ -70,7 +70,7 @@ def test_the_shipped_examples_are_valid(pytestconfig):
         ("[nodes]\nport = 1\n", r"nodes"),
         ("[node]\nport = 99999\n", r"node\.port = 99999"),
         ('[node]\nae_title = "A TITLE THAT IS TOO LONG"\n', r"node\.ae_title"),
-        ('[[peers]]\nae_title = "PACS"\nport = 104\n', r"peers\.0\.host"),
+        ('[[peers]]\nae_title = "PACS"\nport = 104\n', r"peers\.0: host and port"),
         ('[speech]\nengine = "siri"\n', r"speech\.engine"),
         ('[node]\nallow = [{ title = "X" }]\n', r"node\.allow\.0\.title"),
         ('[node.tls]\ncert = "x"\n', r"node\.tls\.cert"),
@@ -85,3 +85,41 @@ def test_a_wrong_key_or_value_stops_the_start_with_its_name(site, text, named):
 def test_a_settings_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"nowhere\.toml does not exist"):
         load_settings(tmp_path / "nowhere.toml")
+
+
+PEER = '[[peers]]\nae_title = "PACS"\n'
+DIMSE = PEER + 'host = "127.0.0.1"\nport = 104\n'
+
+
+def test_a_destination_gets_seg_and_sr_unless_told_otherwise(site):
+    (peer,) = load_settings(site(DIMSE)).peers
+    assert peer.objects == ("seg", "sr")
+    assert not peer.retract
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (DIMSE + 'objects = ["seg", "labelmap"]\n', "seg and labelmap"),
+        (DIMSE + 'objects = ["seg", "seg"]\n', "a kind twice"),
+        (DIMSE + 'objects = ["png"]\n', "'labelmap', 'sr'"),
+        (DIMSE + "objects = []\n", "at least 1 item"),
+        (PEER, "host and port are needed, or stow_url"),
+        (DIMSE + 'stow_url = "https://pacs/dicom-web"\n', "not both"),
+        (DIMSE + 'user = "me"\n', "go with stow_url alone"),
+        (PEER + 'stow_url = "pacs/dicom-web"\n', "no URL such as"),
+        (PEER + 'stow_url = "https://me:secret@pacs/dicom-web"\n', "names a user"),
+        (PEER + 'stow_url = "http://pacs/dicom-web"\n', "to pacs over plain http: use https"),
+        (PEER + 'stow_url = "https://pacs/dicom-web"\nuser = "me"\n', "user and password_file"),
+    ],
+)
+def test_a_destination_that_could_not_work_stops_the_start(site, text, says):
+    with pytest.raises(SettingsError, match=says) as caught:
+        load_settings(site(text))
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8042/dicom-web", "https://pacs/dicom-web"])
+def test_a_dicomweb_destination_needs_no_host(site, url):
+    (peer,) = load_settings(site(PEER + f'stow_url = "{url}"\nobjects = ["pdf"]\n')).peers
+    assert (peer.stow_url, peer.objects) == (url, ("pdf",))

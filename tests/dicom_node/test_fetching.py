@@ -12,7 +12,9 @@ from copilot.fetching import Fetcher, counted
 from dicom_node.priors import PriorRules
 from dicom_node.queries import Level
 from dicom_node.scu import DicomPeer, Peer
-from domain.errors import InputError, NotOfferedError, PeerRefusedError
+from dicom_node.stow import WebPeer
+from dicom_node.wado import WebSource
+from domain.errors import InputError, NotOfferedError, PeerRefusedError, PeerUnreachableError
 from tests.conftest import AE_TITLE
 from tests.phantoms import UIDS, ct, ellipsoid, grid, series
 
@@ -24,9 +26,17 @@ def archive(orthanc):
     return DicomPeer(AE_TITLE, Peer(ae_title=PACS, host="127.0.0.1", port=orthanc.dicom_port))
 
 
+@pytest.fixture(params=["DIMSE", "DICOMweb"])
+def source(request, archive, orthanc):
+    """The archive, asked and fetched from in either way."""
+    if request.param == "DIMSE":
+        return archive
+    return WebSource(WebPeer(name=PACS, url=orthanc.dicomweb_url))
+
+
 @pytest.fixture
-def fetcher(archive, store):
-    return lambda most=1000: Fetcher(PACS, archive, store, most)
+def fetcher(source, store):
+    return lambda most=1000: Fetcher(PACS, source, store, most)
 
 
 @pytest.fixture
@@ -73,6 +83,29 @@ def test_an_archive_is_asked_at_every_level(archive, study):
     assert int(one.NumberOfSeriesRelatedInstances) == len(study)
     assert {each.SOPClassUID for each in images} == {header.SOPClassUID}
     assert counted(archive, header.StudyInstanceUID) == {header.SeriesInstanceUID: len(study)}
+
+
+def test_a_dicomweb_archive_is_asked_at_every_level(orthanc, study):
+    web = WebSource(WebPeer(name=PACS, url=orthanc.dicomweb_url))
+    header = pydicom.dcmread(study[0])
+    by_study = {"StudyInstanceUID": header.StudyInstanceUID}
+    [found] = web.find(Level.STUDY, {"PatientID": "PHANTOM"})
+    [one] = web.find(Level.SERIES, by_study)
+    by_series = by_study | {"SeriesInstanceUID": header.SeriesInstanceUID}
+    images = list(web.find(Level.IMAGE, by_series))
+    assert found.StudyInstanceUID == header.StudyInstanceUID
+    assert found.ModalitiesInStudy == "CT"
+    assert int(one.NumberOfSeriesRelatedInstances) == len(study)
+    assert {each.SOPClassUID for each in images} == {header.SOPClassUID}
+    assert counted(web, header.StudyInstanceUID) == {header.SeriesInstanceUID: len(study)}
+    assert len(list(web.find(Level.IMAGE, by_series, most=3))) == 3
+    assert list(web.find(Level.STUDY, {"PatientID": "NOBODY"})) == []
+
+
+def test_a_dicomweb_archive_that_is_away_is_named():
+    gone = WebSource(WebPeer(name=PACS, url=f"http://127.0.0.1:{free_port()}/dicom-web"))
+    with pytest.raises(PeerUnreachableError, match=r"ORTHANC at http:.* does not answer"):
+        list(gone.find(Level.STUDY, {"PatientID": "X"}))
 
 
 def test_a_question_ends_after_the_limit_and_the_archive_goes_on(archive, study):

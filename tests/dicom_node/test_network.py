@@ -1,3 +1,5 @@
+import errno
+import os
 import subprocess
 
 import pydicom
@@ -65,18 +67,18 @@ def test_dcmtk_sends_to_us(node, store, files, tool):
     assert store.index.count() == len(files)
 
 
-def test_a_full_disk_is_answered_out_of_resources(node, store, files, monkeypatch):
-    def full(_path, _content):
-        raise StorageError("no space left")
+def test_a_full_disk_is_answered_out_of_resources(node, store, files, tmp_path, monkeypatch):
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("dicom_node.store.write_whole", full)
+    monkeypatch.setattr("os.fsync", full)
     ae = AE(ae_title="SCU")
     ae.add_requested_context(CTImageStorage, "1.2.840.10008.1.2.1")
     association = ae.associate("127.0.0.1", node.port, ae_title=AE_TITLE)
     status = association.send_c_store(pydicom.dcmread(files[0]))
     association.release()
     assert status.Status == OUT_OF_RESOURCES
-    assert store.index.count() == 0
+    assert not [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value")

@@ -1,5 +1,6 @@
 import errno
 import os
+import threading
 import time
 
 import pydicom
@@ -143,6 +144,61 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(store, files, tmp_p
     assert store.keep(uid_of(files[0]), files[0].read_bytes())
 
 
+def test_two_senders_of_one_uid_at_once_lose_nothing(store, files, tmp_path):
+    """One is kept, the other is quarantined where it differs, however they come."""
+    first = files[0].read_bytes()
+    uid = uid_of(files[0])
+    changed = pydicom.dcmread(files[0])
+    changed.PatientComments = "another"
+    changed.save_as(tmp_path / "other.dcm")
+    other = (tmp_path / "other.dcm").read_bytes()
+    ready = threading.Barrier(2)
+    kept = []
+
+    def bring(content):
+        aside = store.aside()
+        aside.write(content)
+        ready.wait()
+        kept.append(store.keep_aside(uid, aside))
+
+    for _ in range(20):
+        senders = [threading.Thread(target=bring, args=(each,)) for each in (first, other)]
+        for each in senders:
+            each.start()
+        for each in senders:
+            each.join()
+        assert sorted(kept) == [False, True]
+        (apart,) = (tmp_path / "store" / "quarantine").iterdir()
+        found = {store.path_of(uid).read_bytes(), apart.read_bytes()}
+        assert found == {first, other}
+        store.settle()
+        store.path_of(uid).unlink()
+        apart.unlink()
+        kept.clear()
+
+
 def test_an_index_that_cannot_be_opened_is_named(tmp_path):
     with pytest.raises(StorageError, match="cannot be opened"):
         Index(f"sqlite:///{tmp_path / 'nowhere' / 'index.db'}")
+
+
+def test_settling_waits_for_what_came_before_and_not_for_what_keeps_coming(store, files):
+    contents = [(uid_of(path), path.read_bytes()) for path in files]
+    store.keep(*contents[0])
+    ended = threading.Event()
+
+    def send():
+        number = 0
+        while not ended.is_set():  # never a pause in which nothing waits
+            store.keep(InstanceUID(f"1.2.3.{number}"), b"no DICOM at all")
+            number += 1
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    store.settle()
+    known = store.index.count()
+    still_sending = sender.is_alive() and not ended.is_set()
+    ended.set()
+    sender.join()
+    assert known == 1
+    assert still_sending

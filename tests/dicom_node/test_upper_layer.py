@@ -10,6 +10,7 @@ from pynetdicom.sop_class import CTImageStorage, Verification
 from dicom_node.scp import DicomNode, NodeAddress
 from dicom_node.upper_layer import RELEASE_RP, Acceptor, padded_uid
 from tests.conftest import AE_TITLE
+from tests.waiting import until
 
 ABORT = 7
 
@@ -46,13 +47,31 @@ def test_garbage_is_aborted_and_the_node_goes_on(raw, node, sent):
     assert still_answers(node)
 
 
-def test_a_peer_that_vanishes_in_the_middle_leaves_nothing(node, store):
+def elements(*values):
+    return b"".join(struct.pack("<HHL", 0, tag, len(value)) + value for tag, value in values)
+
+
+def pdu(control, content):
+    value = struct.pack(">LBB", len(content) + 2, 1, control) + content
+    return b"\x04\x00" + struct.pack(">L", len(value)) + value
+
+
+def test_a_peer_that_vanishes_in_the_middle_leaves_nothing(node, store, tmp_path):
     ae = AE()
     ae.add_requested_context(CTImageStorage, "1.2.840.10008.1.2.1")
     association = ae.associate("127.0.0.1", node.port, ae_title=AE_TITLE)
     connection = association.dul.socket.socket
-    connection.sendall(b"\x04\x00" + struct.pack(">L", 100_000) + b"\x00\x00")
+    command = elements(
+        (0x0002, padded_uid(CTImageStorage)),
+        (0x0100, b"\x01\x00"),
+        (0x0800, b"\x00\x00"),
+        (0x1000, padded_uid("1.2.3")),
+    )
+    connection.sendall(pdu(3, command) + pdu(0, b"a part of a data set" * 5000))
+    incoming = tmp_path / "store" / "instances" / "incoming"
+    assert until(lambda: list(incoming.iterdir()), 10)
     association.abort()
+    assert until(lambda: not list(incoming.iterdir()), 10)
     assert still_answers(node)
     store.settle()
     assert store.index.count() == 0

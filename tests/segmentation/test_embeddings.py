@@ -1,10 +1,12 @@
 """What was seen is not looked at again: in memory, on disk, and ahead of time."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 from domain.errors import Cancelled
-from domain.ports import no_progress
+from domain.ports import no_progress, seen_name
 from domain.prompt import Box, Prompt
 from domain.uids import InstanceUID, SeriesUID, SopClassUID, StudyUID
 from domain.volume import SeriesReference, SourceFrame, Volume
@@ -95,15 +97,24 @@ def test_the_folder_drops_the_longest_unused_beyond_its_bytes(tmp_path):
     for number in range(4):
         folder.put(("1.2", number), _embedding(count=400))
         folder.get(("1.2", 0))
-    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 3000
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*.npz")) <= 3000
     assert folder.has(("1.2", 0))
     assert not folder.has(("1.2", 1))
+
+
+def test_what_is_of_one_series_lies_in_its_folder_and_goes_with_it(tmp_path):
+    folder = EmbeddingFolder(tmp_path, limit_bytes=10**6)
+    for series in ("1.2", "1.3"):
+        folder.put((series, 0), _embedding())
+    shutil.rmtree(tmp_path / seen_name("1.2"))
+    assert folder.get(("1.2", 0)) is None
+    assert folder.get(("1.3", 0)) is not None
 
 
 def test_a_damaged_file_is_looked_at_again_and_not_believed(tmp_path):
     folder = EmbeddingFolder(tmp_path, limit_bytes=10**6)
     folder.put(("1.2", 0), _embedding())
-    (path,) = tmp_path.iterdir()
+    (path,) = tmp_path.rglob("*.npz")
     path.write_bytes(path.read_bytes()[:100])
     assert folder.get(("1.2", 0)) is None
     assert not path.exists()
@@ -123,6 +134,7 @@ def test_on_a_series_looked_at_ahead_a_box_runs_no_encoder(tmp_path):
     folder = EmbeddingFolder(tmp_path, limit_bytes=10**8)
     ahead = SlicewiseSegmenter(network, small_table(), EmbeddingCache(folder=folder))
     assert ahead.look_ahead(volume, no_progress) == volume.grid.shape[0]
+    assert [path.name for path in tmp_path.iterdir()] == [seen_name("1.2.4")]
     assert network.encoder_runs == volume.grid.shape[0]
     later = BrightNetwork()
     asked = SlicewiseSegmenter(later, small_table(), EmbeddingCache(folder=folder))

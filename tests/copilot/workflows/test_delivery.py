@@ -7,13 +7,15 @@ import pytest
 from sqlalchemy import create_engine
 
 from copilot.audit import SqlAuditLog
+from copilot.concepts import load_concepts
 from copilot.results import Results, State, result_of
 from copilot.system import SystemClock
 from copilot.workflows.delivery import Courier, Outbox
 from copilot.workflows.delivery import State as Delivered
+from copilot.workflows.packing import Packer
 from domain.errors import InputError, PeerRefusedError, PeerUnreachableError
 from domain.ports import PublishReceipt
-from domain.uids import InstanceUID
+from domain.uids import InstanceUID, SeriesUID, StudyUID
 
 RESULT = "a" * 32
 
@@ -47,6 +49,18 @@ class Archive:
         return PublishReceipt(stored=self.store(files), committed=self.confirm(files))
 
 
+class Nothing:
+    """An archive without images."""
+
+    def instance_paths(self, _series: SeriesUID) -> tuple[Path, ...]:
+        """Return no files."""
+        return ()
+
+    def series_of(self, _study: StudyUID) -> tuple[SeriesUID, ...]:
+        """Return no series."""
+        return ()
+
+
 class Site:
     """Results, outbox and courier over one database; steps are done at once."""
 
@@ -61,8 +75,16 @@ class Site:
         self.outbox = Outbox(engine, SystemClock())
         self.audit = audit
         self.pauses: list[float] = []
+        self.results.folder(RESULT).mkdir(parents=True)
+        packer = Packer(
+            results=self.results, archive=Nothing(), concepts=load_concepts(), destinations={}
+        )
         self.courier = Courier(
-            outbox=self.outbox, results=self.results, publishers=destinations, audit=audit
+            outbox=self.outbox,
+            results=self.results,
+            publishers=destinations,
+            audit=audit,
+            packer=packer,
         )
 
     def deliver(self, destination: str = "ARCHIVE") -> str:

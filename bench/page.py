@@ -1,0 +1,247 @@
+"""What a reader waits for at the page: ``python -m bench.page [FOLDER]``, in a real Chromium.
+
+A series is sent to a real server and read with keys: from opening to the first image, from a box
+asked about to the mask on the screen, what scrolling a second time asks the server for, and how
+heavy the page is. The folder is of DICOM files; left out, that of the shared lung lesion.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from playwright.sync_api import Browser, Page, sync_playwright
+from rich.console import Console
+from rich.table import Table
+
+from copilot.demo.orthanc import free_port
+from copilot.settings import environment, load_settings
+from dicom_node.scu import DicomPeer, Peer
+from dicom_node.volumes import load_series
+
+_CHROMIUM: Final = "/usr/bin/chromium"
+_FOLDER: Final = Path(__file__).resolve().parents[2] / "shared" / "data" / "ct_lung1" / "dicom"
+_MASK: Final = "mask.nrrd"
+_SERVE: Final = "from copilot.cli.main import main; main()"
+_WAIT_MS: Final = 120_000
+_START_S: Final = 90.0
+_SENTENCE: Final = "segment the lung lesion"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A server of its own, and where it listens."""
+
+    web_port: int
+    dicom_port: int
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://127.0.0.1:{self.web_port}"
+
+    def get(self, path: str) -> httpx.Response:
+        """Ask for something."""
+        return httpx.get(self.url + path, timeout=60.0, trust_env=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    """A half-open box on one image."""
+
+    slice: int
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+
+
+@contextmanager
+def serving(folder: Path, *, look_ahead: bool) -> Iterator[Server]:
+    """Run a server until left."""
+    server = Server(web_port=free_port(), dicom_port=free_port())
+    site = folder / "site.toml"
+    site.write_text(
+        f"""
+        [storage]
+        folder = "{folder / "data"}"
+        models_folder = "{load_settings().storage.models}"
+        [node]
+        port = {server.dicom_port}
+        [web]
+        port = {server.web_port}
+        [segmentation]
+        look_ahead = {str(look_ahead).lower()}
+        """
+    )
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603 - ours
+            [sys.executable, "-c", _SERVE, "serve", "--config", str(site)],
+            env=environment(),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _until(lambda: server.get("/health").is_success)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _until(holds: Any) -> None:  # noqa: ANN401 - a question without arguments
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        try:
+            if holds():
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.1)
+    raise TimeoutError("the server did not come so far: see server.log")
+
+
+def store(server: Server, files: tuple[Path, ...]) -> None:
+    """Send images as a scanner does, and wait until they are listed."""
+    node = Peer(ae_title="RADCOPILOT", host="127.0.0.1", port=server.dicom_port)
+    DicomPeer("SCANNER", node).store(files)
+    _until(lambda: server.get("/health").json()["instances"] >= len(files))
+
+
+def opened(page: Page) -> float:
+    """Open the only study with the keyboard; return the seconds to its first image."""
+    page.goto("/")
+    row = page.get_by_role("row").nth(1).get_by_role("button")
+    row.wait_for(timeout=_WAIT_MS)
+    row.focus()
+    began = time.perf_counter()
+    page.keyboard.press("Enter")
+    page.wait_for_selector('[data-testid="viewport-0"][data-shown="true"]', timeout=_WAIT_MS)
+    return time.perf_counter() - began
+
+
+def scrolled(page: Page, count: int) -> float:
+    """Go through all images by key; return the seconds."""
+    page.keyboard.press("Home")
+    began = time.perf_counter()
+    for _ in range(count - 1):
+        page.keyboard.press("ArrowDown")
+    last = f'[data-testid="viewport-0"][data-slice="{count - 1}"]'
+    page.wait_for_selector(last, timeout=_WAIT_MS)
+    return time.perf_counter() - began
+
+
+def boxed(page: Page, box: Box, middle: tuple[int, int]) -> None:
+    """Draw a box with keys, whose cursor begins in the middle."""
+    page.keyboard.press("Home")
+    for _ in range(box.slice):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("b")
+    corners = ((box.rows[0], box.columns[0]), (box.rows[1] - 1, box.columns[1] - 1))
+    at = middle
+    for corner in corners:
+        for axis, keys in enumerate((("ArrowUp", "ArrowDown"), ("ArrowLeft", "ArrowRight"))):
+            way = corner[axis] - at[axis]
+            key = keys[way > 0]
+            for _ in range(abs(way) // 10):
+                page.keyboard.press(f"Shift+{key}")
+            for _ in range(abs(way) % 10):
+                page.keyboard.press(key)
+        page.keyboard.press("Enter")
+        at = corner
+    page.get_by_role("list", name="Pointed at").wait_for(timeout=_WAIT_MS)
+
+
+def asked(page: Page) -> float:
+    """Ask for the mask of what is boxed; return the seconds until it is on the screen."""
+    page.keyboard.press("/")
+    page.keyboard.type(_SENTENCE)
+    began = time.perf_counter()
+    page.keyboard.press("Enter")
+    card = page.locator('.is-selected[data-testid="finding"][data-state="waiting"]')
+    card.get_by_role("button", name="Brush").wait_for(timeout=_WAIT_MS)
+    page.evaluate("() => new Promise((shown) => requestAnimationFrame(() => shown()))")
+    return time.perf_counter() - began
+
+
+def weight(server: Server) -> int:
+    """Return the bytes over the wire of all that the page loads at its start."""
+    answer = server.get("/")
+    names = [part.split('"')[0] for part in answer.text.split("./assets/")[1:]]
+    assets = [server.get(f"/assets/{name}") for name in names]
+    sizes = [int(each.headers["content-length"]) for each in (answer, *assets)]
+    return sum(sizes)
+
+
+def expected_box(folder: Path) -> Box:
+    """Return the box of the expert's mask on its largest image."""
+    import numpy as np  # noqa: PLC0415 - with SimpleITK, for this alone
+    import SimpleITK as sitk  # noqa: PLC0415, N813
+
+    mask = sitk.GetArrayFromImage(sitk.ReadImage(str(folder.parent / _MASK))) > 0
+    at = int(mask.sum(axis=(1, 2)).argmax())
+    rows, columns = (np.flatnonzero(mask[at].any(axis=axis)) for axis in (1, 0))
+    return Box(
+        slice=at,
+        rows=(int(rows[0]), int(rows[-1]) + 1),
+        columns=(int(columns[0]), int(columns[-1]) + 1),
+    )
+
+
+def measured(browser: Browser, server: Server, box: Box, shape: tuple[int, int, int]) -> Table:
+    """Read the stored series, and return what was waited for."""
+    slices, rows, columns = shape
+    page = browser.new_page(base_url=server.url, viewport={"width": 1440, "height": 900})
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    table = Table("", "measured", "at most", title=f"load {os.getloadavg()[0]:.1f}")
+    table.add_row("opened → first image painted", f"{opened(page):.2f} s", "3 s")
+    scrolled(page, slices)
+    page.wait_for_load_state("networkidle")
+    requests.clear()
+    seconds = scrolled(page, slices)
+    page.wait_for_timeout(500)
+    table.add_row(f"requests, {slices} images again ({seconds:.1f} s)", str(len(requests)), "0")
+    for name in ("first", "second"):
+        boxed(page, box, (rows // 2, columns // 2))
+        table.add_row(f"box asked about → mask painted, {name}", f"{asked(page):.2f} s", "1.5 s")
+        made = server.get("/api/commands").json()[0]
+        steps = "  ".join(f"{step} {taken:.2f}" for step, taken in made["timings_s"].items())
+        table.add_row(f"  of these on the server: {steps}", "", "")
+        page.keyboard.press("n")
+        page.locator('[data-testid="finding"]').wait_for(state="detached")
+    table.add_row("page, compressed", f"{weight(server) / 1e6:.2f} MB", "3 MB")
+    page.close()
+    return table
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=_FOLDER)
+    parser.add_argument("--look-ahead", action="store_true", help="prepare images before a command")
+    given = parser.parse_args()
+    files = tuple(sorted(each for each in given.folder.iterdir() if each.is_file()))
+    shape = load_series(files).grid.shape
+    with (
+        tempfile.TemporaryDirectory() as aside,
+        serving(Path(aside), look_ahead=given.look_ahead) as server,
+        sync_playwright() as playwright,
+    ):
+        store(server, files)
+        browser = playwright.chromium.launch(
+            executable_path=_CHROMIUM,
+            args=["--no-sandbox", "--no-proxy-server", "--use-gl=angle", "--use-angle=swiftshader"],
+        )
+        Console().print(measured(browser, server, expected_box(given.folder), shape))
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

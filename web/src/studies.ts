@@ -1,0 +1,238 @@
+// Studies opened and closed: their series, the earlier study beside them, masks, and where one looks.
+
+import { batch, computed } from '@preact/signals';
+import {
+  type CandidateEntry,
+  type SeriesInfo,
+  type StudyEntry,
+  get,
+  listedStudies,
+} from './api.ts';
+import { type Index, Lattice } from './geometry.ts';
+import { forgetDictation } from './dictation.ts';
+import { Mask } from './mask.ts';
+import { Pixels } from './pixels.ts';
+import { type Drawn, forget } from './render.ts';
+import { asTaken, View } from './view.ts';
+import {
+  type Finding,
+  type Prior,
+  active,
+  attempt,
+  calipers,
+  crosshair,
+  drawnFindings,
+  extent,
+  findings,
+  hints,
+  imageSeries,
+  masks,
+  open,
+  opening,
+  question,
+  said,
+  say,
+  selected,
+  studies,
+} from './station.ts';
+
+/** Go to a candidate, with a box round it: a command then makes a finding of it. */
+export async function lookAt({ slice, row, column, box }: CandidateEntry): Promise<void> {
+  const [, r0, c0, r1, c1] = box;
+  hints.value = [{ kind: 'box', slice, rows: [r0, r1], columns: [c0, c1] }];
+  extent.value = null;
+  await gotoIndex([slice, row, column]);
+}
+
+export async function loadStudies(): Promise<void> {
+  await attempt(async () => {
+    studies.value = await listedStudies();
+    refreshStudy();
+  });
+}
+
+export function refreshStudy(): void {
+  const now = open.value;
+  const fresh = studies.value?.find(
+    (each) => each.study_instance_uid === now?.study.study_instance_uid,
+  );
+  if (now && fresh) open.value = { ...now, study: fresh };
+}
+
+const arriving = new Map<string, Promise<void>>();
+
+export async function fetchMasks(): Promise<void> {
+  const wanted = drawnFindings().map(({ key }) => key);
+  const kept = new Map([...masks.value].filter(([key]) => wanted.includes(key)));
+  if (kept.size !== masks.value.size) masks.value = kept;
+  await Promise.all(
+    wanted
+      .filter((key) => !masks.value.has(key))
+      .map((key) => {
+        if (!arriving.has(key)) {
+          arriving.set(
+            key,
+            fetchMask(key).finally(() => arriving.delete(key)),
+          );
+        }
+        return arriving.get(key);
+      }),
+  );
+}
+
+async function fetchMask(key: string): Promise<void> {
+  const [result, segment] = key.split('/');
+  const mask = await attempt(() => Mask.fetched(result!, Number(segment)));
+  if (mask && drawnFindings().some((each) => each.key === key)) {
+    masks.value = new Map(masks.value).set(key, mask);
+  }
+}
+
+/** Open a study at its series with the most images, or at the one named. */
+export async function openStudy(uid: string, series?: string): Promise<void> {
+  const study = studies.value?.find((each) => each.study_instance_uid === uid);
+  if (!study) return say('this study is not stored here any more', true);
+  const shown = imageSeries(study);
+  const largest = [...shown].sort((a, b) => b.instances - a.instances)[0];
+  const wanted = shown.find((each) => each.series_instance_uid === series) ?? largest;
+  if (!wanted) return say('the study holds no images', true);
+  await openSeries(study, wanted.series_instance_uid);
+}
+
+export async function openSeries(study: StudyEntry, series: string): Promise<void> {
+  opening.value = series;
+  await attempt(async () => {
+    const first = await laidOut(series);
+    const { drawn } = first;
+    const { rows, columns } = drawn.info.slices[0]!;
+    if (opening.value !== series) return drawn.pixels.close();
+    const sameStudy = open.value?.study.study_instance_uid === study.study_instance_uid;
+    const prior = sameStudy ? (open.value?.prior ?? null) : null;
+    closeImages(prior);
+    batch(() => {
+      open.value = { study, drawn, views: [first], prior };
+      crosshair.value = [first.slice.value, Math.floor(rows / 2), Math.floor(columns / 2)];
+      if (!sameStudy) selected.value = null;
+    });
+    location.hash = `#/${study.study_instance_uid}/${series}`;
+    void drawn.pixels.all(first.slice.value);
+    void fetchMasks();
+  });
+  if (opening.value === series) opening.value = null;
+}
+
+/** Read a series, and its middle slice. */
+async function laidOut(series: string): Promise<View> {
+  const info = await get<SeriesInfo>(`/api/series/${series}`);
+  const { rows, columns } = info.slices[0]!;
+  const lattice = info.affine
+    ? new Lattice(info.affine, [info.slices.length, rows, columns])
+    : null;
+  const drawn: Drawn = { info, pixels: new Pixels(info), lattice };
+  const made = asTaken(drawn, info.is_time ? 0 : Math.floor(info.slices.length / 2));
+  await drawn.pixels.picture(made.slice.value);
+  await made.ownWindow();
+  return made;
+}
+
+/** As `radcopilot fetch` has it: ID, issuer and birth date must be the same; and the name. */
+function isSamePatient(one: StudyEntry, other: StudyEntry): boolean {
+  const keys = ['patient_id', 'issuer', 'birth_date', 'patient_name'] as const;
+  return keys.every((key) => one[key] === other[key]);
+}
+
+/** The earlier studies of the open study's patient, the newest first. */
+export const priors = computed<StudyEntry[]>(() => {
+  const now = open.value?.study;
+  if (!now?.patient_id) return [];
+  return (studies.value ?? []).filter(
+    (each) =>
+      isSamePatient(each, now) && each.study_date < now.study_date && imageSeries(each).length > 0,
+  );
+});
+
+/** Show an earlier study beside the open one, or take it away. */
+export async function togglePrior(study?: StudyEntry): Promise<void> {
+  const now = open.value;
+  if (!now) return;
+  const before = now.prior;
+  const chosen = study ?? (before ? undefined : priors.value[0]);
+  if (before) closeDrawn(before.drawn);
+  const isShown = before?.study.study_instance_uid === chosen?.study_instance_uid;
+  if (!chosen || isShown) {
+    if (!before) say('No earlier study of this patient is stored here.');
+    open.value = { ...now, prior: null };
+    active.value = 0;
+    return;
+  }
+  await attempt(async () => {
+    const modality = now.drawn.info.modality;
+    const shown = imageSeries(chosen).sort(
+      (a, b) =>
+        Number(b.modality === modality) - Number(a.modality === modality) ||
+        b.instances - a.instances,
+    );
+    const made = await laidOut(shown[0]!.series_instance_uid);
+    if (open.value?.study.study_instance_uid !== now.study.study_instance_uid) {
+      return made.drawn.pixels.close();
+    }
+    if (made.drawn.info.unit === now.drawn.info.unit) made.setWindow(...now.views[0]!.window.value);
+    open.value = { ...open.value, prior: { study: chosen, drawn: made.drawn, view: made } };
+    void made.drawn.pixels.all(made.slice.value);
+    void fetchMasks();
+  });
+}
+
+function closeDrawn(drawn: Drawn): void {
+  drawn.pixels.close();
+  forget(drawn);
+}
+
+function closeImages(kept: Prior | null = null): void {
+  const before = open.value;
+  batch(() => {
+    active.value = 0;
+    hints.value = [];
+    extent.value = null;
+    calipers.value = [];
+    masks.value = new Map();
+    question.value = null;
+    said.value = null;
+  });
+  forgetDictation();
+  if (!before) return;
+  closeDrawn(before.drawn);
+  if (before.prior && before.prior !== kept) closeDrawn(before.prior.drawn);
+}
+
+/** Go back to the list; nothing of the study stays on the page. */
+export function closeStudy(): void {
+  closeImages();
+  opening.value = null;
+  open.value = null;
+  selected.value = null;
+  location.hash = '';
+}
+
+/** Go to a finding: its series, its main slice. */
+export async function select(key: string | null): Promise<void> {
+  selected.value = key;
+  const finding = findings.value.find((each) => each.key === key);
+  const now = open.value;
+  if (!finding || !now) return;
+  const series = finding.result.series_instance_uid;
+  if (series !== now.drawn.info.series_instance_uid) await openSeries(now.study, series);
+  await fetchMasks();
+  if (selected.value === key) await gotoIndex(centre(finding));
+}
+
+function centre({ mask, key }: Finding): Index {
+  const middle = masks.value.get(key)?.centreOn(mask.key_slice);
+  return [mask.key_slice, middle?.[0] ?? crosshair.value[1], middle?.[1] ?? crosshair.value[2]];
+}
+
+/** Bring every view to an index. */
+export async function gotoIndex(index: Index): Promise<void> {
+  crosshair.value = index;
+  await Promise.all(open.value?.views.map((each) => each.goto(index[each.cut.axis])) ?? []);
+}

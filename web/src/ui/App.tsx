@@ -1,0 +1,26 @@
+import { isLoginOpen, owner } from '../access.ts';
+import { isHelpOpen, isSayingsOpen } from '../acts.ts';
+import { isConnected, isSendOpen, open } from '../station.ts';
+import { Help } from './Help.tsx';
+import { Login } from './Login.tsx';
+import { Reading } from './Reading.tsx';
+import { Sayings } from './Sayings.tsx';
+import { SendSheet } from './SendSheet.tsx';
+import { Worklist } from './Worklist.tsx';
+
+export function App() {
+  return (
+    <>
+      {!isConnected.value && !isLoginOpen.value && (
+        <p class="offline" role="alert">
+          The server does not answer. What you see may be old; the page goes on by itself.
+        </p>
+      )}
+      {owner.value && (open.value ? <Reading /> : <Worklist />)}
+      {isHelpOpen.value && <Help />}
+      {isSayingsOpen.value && <Sayings />}
+      {isSendOpen.value && <SendSheet />}
+      {isLoginOpen.value && <Login />}
+    </>
+  );
+}
