@@ -19,6 +19,7 @@ from copilot.api.app import make_app
 from copilot.api.dicomweb import add_dicomweb
 from copilot.api.dicomweb_answers import DicomWeb
 from copilot.api.events import events_router
+from copilot.api.glimpses import glimpses_router
 from copilot.api.guard import Guard
 from copilot.api.images import images_router
 from copilot.api.masks import masks_router
@@ -72,6 +73,7 @@ def running_node(home: House) -> Iterator[FastAPI]:
         finally:
             home.node.stop()
             home.looking_ahead.close()
+            home.volumes.close()
             home.store.close()
             home.close()
 
@@ -150,6 +152,7 @@ def application(home: House) -> FastAPI:
     app.include_router(voice_router(listener))
     app.include_router(work_router(home.results, SystemClock()))
     _add_page(app, home, happenings)
+    app.include_router(glimpses_router(workplace.glimpses, home.results))
     app.include_router(reports_router(reports, home.store))
     _add_guard(app, home)
     add_dicomweb(
@@ -175,8 +178,13 @@ def _add_page(app: FastAPI, home: House, happenings: Happenings) -> None:
         concepts=home.concepts,
         clock=SystemClock(),
     )
+
+    def ready(series: SeriesUID) -> None:
+        home.volumes.ahead(lightbox.files(series))
+        home.looking_ahead.hurry(series)
+
     app.include_router(page_router())
-    app.include_router(images_router(lightbox))
+    app.include_router(images_router(lightbox, ready))
     app.include_router(masks_router(corrections))
     app.include_router(events_router(happenings))
     app.include_router(station_router(home.settings, list(home.engines), home.concepts))

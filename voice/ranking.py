@@ -96,10 +96,13 @@ def spellings(words: frozenset[str]) -> frozenset[str]:
 
 
 def once(text: str) -> str:
-    """Return a text without the repetitions that a recogniser falls into: "Stop. Stop. Stop."."""
-    parts = [part for part in re.split(r"(?<=[.?!])\s+", text.strip()) if part]
-    alike = {re.sub(r"\W+", " ", part).strip().lower() for part in parts}
-    return parts[0] if len(alike) == 1 else text.strip()
+    """Return a text without the repetitions that a recogniser falls into: "Stop. Stop stop."."""
+    text = text.strip()
+    words = [re.sub(r"\W+", "", word).lower() for word in text.split()]
+    for count in range(1, len(words) // 2 + 1):
+        if len(words) % count == 0 and words == words[:count] * (len(words) // count):
+            return " ".join(text.split()[:count])
+    return text
 
 
 def transcript_of(
@@ -107,8 +110,8 @@ def transcript_of(
 ) -> Transcript:
     """Return what was said, judged by one engine's hearing."""
     free = heard.hypotheses()
-    raw_text = free[0].text.strip() if free else ""
-    repaired, repairs = lexicon.repair(once(raw_text))
+    raw_text = once(free[0].text) if free else ""
+    repaired, repairs = lexicon.repair(raw_text)
     if grammar is None or not free:
         return Transcript(
             text=repaired,

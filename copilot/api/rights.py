@@ -96,6 +96,7 @@ TABLE: Final[tuple[Entry, ...]] = (
         Right.LOOK,
         "GET /api/commands/{identity}/{filename}",
         "GET /api/commands/{identity}/masks/{segment}",
+        "GET /api/commands/{identity}/glimpses/{number}",
         views="result",
     ),
     *_of(
@@ -124,6 +125,7 @@ TABLE: Final[tuple[Entry, ...]] = (
         Right.COMMAND,
         "POST /api/commands",
         "POST /api/commands/{identity}/stop",
+        "POST /api/series/{series}/ready",
         "POST /api/transcriptions",
         f"{SOCKET} /api/voice",
     ),

@@ -111,7 +111,9 @@ def test_what_is_sent_waits_for_a_confirm_of_its_own(page, station, boxed, mouth
     page.keyboard.press("y")
     finding(page, "accepted")
     sheet = page.get_by_role("dialog", name="What is sent, and where")
-    mouth.say_two("send everything to PACS", "confirm", then=sheet.wait_for)
+    mouth.say("send everything to PACS")
+    sheet.wait_for(timeout=SOON)
+    mouth.say("confirm")
     finding(page, "sent")
     assert len(station.get(f"/api/deliveries/{identity}").json()) == 1
 
@@ -123,7 +125,7 @@ def test_a_question_is_answered_by_voice(page, station, phantom, mouth):
     question.wait_for(timeout=SOON)
     second = question.locator(".choices button").nth(1).inner_text().removesuffix("2").strip()
     mouth.say("the second")
-    question.wait_for(state="detached", timeout=SOON)
+    question.filter(has_text=second).wait_for(state="detached", timeout=SOON)
     station.wait(lambda: station.get("/api/commands").json()[0]["text"] == second)
 
 

@@ -201,6 +201,19 @@ export async function getBytes(path: string, signal?: AbortSignal): Promise<Arra
   return (await answered(path, signal ? { signal } : {})).arrayBuffer();
 }
 
+const NOT_YET = 202;
+const OVER = 204;
+
+/** Return a mask of a running command; null once the command is over. */
+export async function getGlimpse(
+  result: string,
+  number: number,
+): Promise<ArrayBuffer | 'later' | null> {
+  const response = await answered(`/api/commands/${result}/glimpses/${number}`);
+  if (response.status === OVER) return null;
+  return response.status === NOT_YET ? 'later' : response.arrayBuffer();
+}
+
 export async function post<Answer>(path: string, body?: object): Promise<Answer> {
   const init: RequestInit = { method: 'POST' };
   if (body) {

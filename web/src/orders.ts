@@ -12,6 +12,7 @@ import {
   put,
 } from './api.ts';
 import { context, remember } from './context.ts';
+import { forgetGlimpses, glimpse } from './glimpses.ts';
 import { asBody } from './hints.ts';
 import { hidesAll } from './looks.ts';
 import {
@@ -97,7 +98,7 @@ function take(result: Result): void {
     asked.delete(result.id);
     answer(result);
   }
-  void fetchMasks();
+  void fetchMasks().then(forgetGlimpses);
 }
 
 async function loadReplaced(result: Result): Promise<void> {
@@ -188,6 +189,7 @@ export async function command(text: string): Promise<void> {
     asked.add(began.id);
     const known = results.value.get(began.id);
     if (!known) results.value = new Map(results.value).set(began.id, began);
+    void glimpse(began);
     // it may have been done before the answer came
     await loadResult(began.id);
   });

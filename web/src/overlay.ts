@@ -19,6 +19,8 @@ export interface Marked {
 
 export interface Drawing {
   marked: Marked[];
+  /** Masks of commands that still run. */
+  glimpsed: readonly Mask[];
   hints: readonly Hint[];
   calipers: readonly Caliper[];
   sketch: { tool: string; places: Place[] } | null;
@@ -54,6 +56,7 @@ export class Overlay {
     this.paint.font = '500 12px "Inter", system-ui, sans-serif';
     this.paint.lineJoin = 'round';
     for (const marked of what.marked) this.mask(marked);
+    for (const mask of what.glimpsed) this.glimpse(mask);
     if (what.crosshair) this.cross(what.crosshair);
     for (const hint of what.hints) this.hint(hint);
     for (const caliper of what.calipers) this.caliper(caliper);
@@ -72,12 +75,7 @@ export class Overlay {
     const pixels = mask.on(this.view.cut, this.view.slice.value);
     if (!pixels) return;
     this.fill(pixels, rows, columns, look.colour, place);
-    const ends = outline(pixels, rows, columns);
-    const path = new Path2D();
-    for (let n = 0; n < ends.length; n += 4) {
-      path.moveTo(...this.at(ends[n]!, ends[n + 1]!));
-      path.lineTo(...this.at(ends[n + 2]!, ends[n + 3]!));
-    }
+    const path = this.edge(pixels, rows, columns);
     this.paint.lineCap = 'square';
     if (isSelected) {
       this.paint.strokeStyle = 'rgba(0, 0, 0, 0.75)';
@@ -87,6 +85,33 @@ export class Overlay {
     this.paint.strokeStyle = look.colour;
     this.paint.lineWidth = isSelected ? 2 : 1.25;
     this.paint.stroke(path);
+  }
+
+  private glimpse(mask: Mask): void {
+    const [rows, columns] = this.view.size;
+    const pixels = mask.on(this.view.cut, this.view.slice.value);
+    if (!pixels || !this.view.placement) return;
+    const path = this.edge(pixels, rows, columns);
+    this.paint.save();
+    this.paint.lineCap = 'butt';
+    this.paint.strokeStyle = 'rgba(0, 0, 0, 0.65)';
+    this.paint.lineWidth = 3.5;
+    this.paint.stroke(path);
+    this.paint.strokeStyle = '#ffffff';
+    this.paint.lineWidth = 1.5;
+    this.paint.setLineDash([3, 3]);
+    this.paint.stroke(path);
+    this.paint.restore();
+  }
+
+  private edge(pixels: Uint8Array, rows: number, columns: number): Path2D {
+    const ends = outline(pixels, rows, columns);
+    const path = new Path2D();
+    for (let n = 0; n < ends.length; n += 4) {
+      path.moveTo(...this.at(ends[n]!, ends[n + 1]!));
+      path.lineTo(...this.at(ends[n + 2]!, ends[n + 3]!));
+    }
+    return path;
   }
 
   private fill(

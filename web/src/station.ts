@@ -65,6 +65,9 @@ export const calipers = signal<readonly Caliper[]>([]);
 
 export const masks = signal<ReadonlyMap<string, Mask>>(new Map());
 
+/** Masks of running commands by result, in the order they were made. */
+export const glimpses = signal<ReadonlyMap<string, readonly Mask[]>>(new Map());
+
 /** Counts up when a brush changed a mask. */
 export const painted = signal(0);
 

@@ -7,6 +7,7 @@ import {
   type StudyEntry,
   get,
   listedStudies,
+  post,
 } from './api.ts';
 import { type Index, Lattice } from './geometry.ts';
 import { forgetDictation } from './dictation.ts';
@@ -24,6 +25,7 @@ import {
   drawnFindings,
   extent,
   findings,
+  glimpses,
   hints,
   imageSeries,
   masks,
@@ -115,10 +117,17 @@ export async function openSeries(study: StudyEntry, series: string): Promise<voi
       if (!sameStudy) selected.value = null;
     });
     location.hash = `#/${study.study_instance_uid}/${series}`;
-    void drawn.pixels.all(first.slice.value);
+    void drawn.pixels.all(first.slice.value).then(() => getReady(series));
     void fetchMasks();
   });
   if (opening.value === series) opening.value = null;
+}
+
+/** Have the server ready for a command on a series that is on the screen. */
+async function getReady(series: string): Promise<void> {
+  if (open.value?.drawn.info.series_instance_uid !== series) return;
+  // whether it could is said by the command itself
+  await post(`/api/series/${series}/ready`).catch(() => undefined);
 }
 
 /** Read a series, and its middle slice. */
@@ -196,6 +205,7 @@ function closeImages(kept: Prior | null = null): void {
     extent.value = null;
     calipers.value = [];
     masks.value = new Map();
+    glimpses.value = new Map();
     question.value = null;
     said.value = null;
   });

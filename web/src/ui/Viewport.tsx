@@ -3,6 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 
 import { follow, shownViews, step, unit } from '../acts.ts';
 import { roundLength } from '../geometry.ts';
+import { glimpsedOn } from '../glimpses.ts';
 import { hidesAll, look } from '../looks.ts';
 import { Overlay } from '../overlay.ts';
 import {
@@ -43,12 +44,14 @@ function useOverlay(canvas: { current: HTMLCanvasElement | null }, view: View): 
             const mask = masks.value.get(key);
             return mask ? [{ mask, look: look(key), isSelected: key === selected.value }] : [];
           });
+      const series = view.drawn.info.series_instance_uid;
+      const glimpsed = hidesAll.value ? [] : glimpsedOn(series);
+      canvas.current!.dataset['glimpses'] = String(glimpsed.length);
       overlay.draw({
         marked,
+        glimpsed,
         hints: isPrior() ? [] : hints.value,
-        calipers: calipers.value.filter(
-          (each) => each.series === view.drawn.info.series_instance_uid,
-        ),
+        calipers: calipers.value.filter((each) => each.series === series),
         sketch: sketch.value?.view === view ? sketch.value : null,
         cursor: tool.value !== 'look' && now ? now.place : null,
         brush: isBrush ? brushRadius.value : null,
