@@ -66,9 +66,9 @@ class Volumes:
         """Load a volume in the background: a command on it may follow."""
         self._ahead.submit(self._try, tuple(paths))
 
-    def close(self) -> None:
-        """Forget what waits to be loaded."""
-        self._ahead.shutdown(wait=False, cancel_futures=True)
+    def close(self, *, wait: bool = False) -> None:
+        """Load nothing more ahead; ``wait`` for what is to be loaded, or forget it."""
+        self._ahead.shutdown(wait=wait, cancel_futures=not wait)
 
     def _try(self, paths: tuple[Path, ...]) -> None:
         try:
