@@ -102,6 +102,7 @@ class WebSettings(_Table):
     published_on_loopback: bool
     frame_ancestors: tuple[str, ...]
     largest_upload_mb: Annotated[int, Field(ge=1)]
+    ohif_folder: str
 
     @model_validator(mode="after")
     def _readable(self) -> Self:
