@@ -11,9 +11,9 @@ import { asText, loadReport, report } from './report.ts';
 import { active, attempt, crosshair, open, said, say, tab, view } from './station.ts';
 import { openSeries, togglePrior } from './studies.ts';
 import { redo, undo } from './tools.ts';
-import { HOUNSFIELD, View, asTaken } from './view.ts';
+import { View, asTaken } from './view.ts';
 import type { Viewer } from './viewer.ts';
-import { PRESETS, preset } from './windows.ts';
+import { HOUNSFIELD, PRESETS, preset } from './windows.ts';
 
 export const playing = signal(false);
 
