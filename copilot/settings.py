@@ -458,6 +458,13 @@ def package_index() -> str | None:
     return _ENVIRONMENT.get("PIP_INDEX_URL") or None
 
 
+def npm_registry() -> str | None:
+    """Return the registry that npm is told to use (``NPM_CONFIG_REGISTRY``), or None."""
+    return next(
+        (each for name, each in _ENVIRONMENT.items() if name.lower() == "npm_config_registry"), None
+    )
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text())

@@ -1,4 +1,4 @@
-"""OHIF under /ohif, and our panel for it under /ohif/copilot, which another OHIF may load as well."""
+"""OHIF under /ohif, and our panel for it under /ohif/copilot, which another OHIF may load."""
 
 from importlib import resources
 from typing import Final
@@ -6,8 +6,8 @@ from typing import Final
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
-from copilot.api.packed import PackedFile, read_packed
 from copilot.api.ohif_viewer import INDEX, Viewer
+from copilot.api.packed import PackedFile, read_packed
 
 _OURS: Final = "copilot/"
 _CONFIG: Final = "app-config.js"

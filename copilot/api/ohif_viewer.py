@@ -114,8 +114,8 @@ def _moved(name: str, content: bytes) -> bytes:
 def _policy(page: bytes) -> str:
     """Return the policy of the viewer's page: looser than ours where OHIF does not work otherwise.
 
-    Its own inline scripts are named by digest. Styles are set by scripts in OHIF's React components;
-    decoders of compressed images are WebAssembly.
+    Its own inline scripts are named by digest. OHIF's components write style elements; its decoders
+    of compressed images are WebAssembly.
     """
     scripts = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(each).digest()).decode()}'"

@@ -66,12 +66,12 @@ export function Panel() {
           <Findings />
           <footer class="bar">
             <Told />
-            <Tools />
-            <Microphone />
-            <div class="line">
-              <CommandLine />
+            <div class="row">
+              <Tools />
               <EngineChoice />
             </div>
+            <Microphone />
+            <CommandLine />
           </footer>
         </>
       )}

@@ -52,18 +52,20 @@ function isSame(plane: Plane, image: Image): boolean {
   );
 }
 
-/** Place the frames of one instance by their number: they have no other place, as in a cine. */
+/** Place the frames of one object by their number, where they have no other place: a cine, a photo. */
 function byFrame(info: SeriesInfo, images: readonly Image[]): Placed {
-  const instances = new Set(images.map(({ id }) => id.replace(FRAME, '')));
-  const fit = images.every(
-    ({ rows, columns }, n) => rows === info.slices[n]?.rows && columns === info.slices[n]?.columns,
-  );
-  if (instances.size !== 1 || images.length !== info.slices.length || !fit) {
-    const isPlaced = info.slices.every(({ origin }) => origin);
-    return { refusal: isPlaced ? NOWHERE : SEVERAL };
-  }
-  const slices = images.map(({ id }, n) => Number(FRAME.exec(id)?.[1] ?? n + 1) - 1);
-  return new Set(slices).size === images.length ? { slices } : { refusal: SEVERAL };
+  const hasPlaces = !info.is_time && info.slices.some(({ origin }) => origin);
+  if (hasPlaces) return { refusal: NOWHERE };
+  const objects = new Set(images.map(({ id }) => id.replace(FRAME, '')));
+  const slices = images.map(({ id, rows, columns }) => {
+    const frame = Number(FRAME.exec(id)?.[1] ?? 1);
+    const at = info.slices.findIndex((each) => each.frame === frame);
+    const slice = info.slices[at];
+    return slice?.rows === rows && slice.columns === columns ? at : -1;
+  });
+  const isWhole = objects.size === 1 && images.length === info.slices.length;
+  const isClear = new Set(slices).size === slices.length && !slices.includes(-1);
+  return isWhole && isClear ? { slices } : { refusal: SEVERAL };
 }
 
 /** What was drawn on one image: corners of a rectangle, or one place, in LPS millimetres. */

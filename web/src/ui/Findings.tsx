@@ -312,8 +312,8 @@ export function Findings({ tools = null }: { tools?: ComponentChildren }) {
       )}
       {!all.length && !candidates.value && (
         <p class="empty">
-          Nothing is outlined yet. Draw a box <kbd>B</kbd> round a lesion, then type a command{' '}
-          <kbd>/</kbd>, such as “segment the lung lesion”.
+          Nothing is outlined yet. Draw a box <kbd>B</kbd> round a lesion, then type a command, such
+          as “segment the lung lesion”. <kbd>/</kbd>
         </p>
       )}
       <Candidates />
