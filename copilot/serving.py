@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
@@ -23,6 +24,8 @@ from copilot.api.glimpses import glimpses_router
 from copilot.api.guard import Guard
 from copilot.api.images import images_router
 from copilot.api.masks import masks_router
+from copilot.api.ohif import ohif_router
+from copilot.api.ohif_viewer import Viewer
 from copilot.api.page import page_router
 from copilot.api.reports import reports_router
 from copilot.api.station import station_router
@@ -37,9 +40,10 @@ from copilot.lightbox import Lightbox
 from copilot.listening import Listener
 from copilot.metrics import Sources, exposition
 from copilot.models.catalog import DEFAULT
+from copilot.ohif import INSTALLED
 from copilot.peers import PeerWatch
 from copilot.reports import Reports
-from copilot.settings import WebSettings
+from copilot.settings import Settings, WebSettings
 from copilot.system import SystemClock
 from copilot.watched import Watched
 from copilot.wiring import House
@@ -184,10 +188,18 @@ def _add_page(app: FastAPI, home: House, happenings: Happenings) -> None:
         home.looking_ahead.hurry(series)
 
     app.include_router(page_router())
+    app.include_router(ohif_router(_viewer(home.settings)))
     app.include_router(images_router(lightbox, ready))
     app.include_router(masks_router(corrections))
     app.include_router(events_router(happenings))
     app.include_router(station_router(home.settings, list(home.engines), home.concepts))
+
+
+def _viewer(settings: Settings) -> Viewer | None:
+    """Return the OHIF that the settings name, else the one that was installed, if there is one."""
+    named = settings.web.ohif_folder
+    folder = Path(named).expanduser() if named else settings.storage.models / INSTALLED
+    return Viewer(folder) if named or folder.is_dir() else None
 
 
 def _add_guard(app: FastAPI, home: House) -> None:

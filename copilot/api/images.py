@@ -67,7 +67,7 @@ def printed_series(found: SeriesSlices) -> dict[str, Any]:
         "is_time": grid is not None and grid.is_time,
         "slice_spacing_known": grid is not None and grid.slice_spacing_known,
         "frame_times_ms": list(found.frame_times_ms),
-        "slices": [_plane(each.plane) for each in found.slices],
+        "slices": [{"frame": each.frame_number, **_plane(each.plane)} for each in found.slices],
     }
 
 

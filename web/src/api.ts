@@ -46,7 +46,12 @@ export interface SeriesInfo {
   is_time: boolean;
   slice_spacing_known: boolean;
   frame_times_ms: number[];
-  slices: Plane[];
+  slices: Slice[];
+}
+
+/** One image of a series; `frame` is its number in its object, from 1. */
+export interface Slice extends Plane {
+  frame: number;
 }
 
 export interface MadeBy {

@@ -3,13 +3,21 @@
 
 import { signal } from '@preact/signals';
 
-import { isHelpOpen, isSayingsOpen, tab } from './acts.ts';
 import { answered } from './answers.ts';
 import type { CommandEntry } from './api.ts';
 import { dictate } from './dictation.ts';
 import { command, sendAccepted } from './orders.ts';
 import { type Final, type Spoken, whenSaid } from './voice.ts';
-import { type Asked, isSendOpen, open, question, say } from './station.ts';
+import {
+  type Asked,
+  isHelpOpen,
+  isSayingsOpen,
+  isSendOpen,
+  open,
+  question,
+  say,
+  tab,
+} from './station.ts';
 
 export interface Understood {
   heard: string;

@@ -1,22 +1,27 @@
 // The keys: one table, which the help shows too.
 
 import {
-  decideCurrent,
-  isHelpOpen,
-  isSayingsOpen,
-  keepCurrent,
-  nextFinding,
   ownWindow,
   shownViews,
   step,
-  tab,
   toggleCine,
   toggleCuts,
   toggleMasks,
   windowTo,
 } from './acts.ts';
 import { choose as answer } from './dialogue.ts';
-import { active, isSendOpen, open, question, say, view } from './station.ts';
+import { decideCurrent, keepCurrent, nextFinding } from './performing.ts';
+import {
+  active,
+  isHelpOpen,
+  isSayingsOpen,
+  isSendOpen,
+  open,
+  question,
+  say,
+  tab,
+  view,
+} from './station.ts';
 import { closeStudy, togglePrior } from './studies.ts';
 import { escape, moveCursor, pressCursor, redo, setExtent, take, tool, undo } from './tools.ts';
 import { cancel, isSpeaking, press, release } from './voice.ts';

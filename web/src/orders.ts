@@ -37,7 +37,8 @@ import {
   station,
   studies,
 } from './station.ts';
-import { fetchMasks, refreshStudy, select } from './studies.ts';
+import { fetchMasks, refreshStudy, select } from './looking.ts';
+import { byKey, viewer } from './viewer.ts';
 
 const asked = new Set<string>();
 /** What the page does by itself as soon as it is understood, whatever the engine is at. */
@@ -203,13 +204,13 @@ export async function stop(id: string): Promise<void> {
 function whyNotYet({ result }: Finding): string | null {
   const all = findings.value.filter((each) => each.result.id === result.id);
   if (all.some(({ key }) => masks.value.get(key)?.isChanged)) {
-    return 'The outline was changed: measure it anew (C) or undo the change first.';
+    return `The outline was changed: measure it anew${byKey('C')} or undo the change first.`;
   }
-  if (hidesAll.value) return 'The outlines are hidden: show them first (H).';
+  if (hidesAll.value) return `The outlines are hidden: show them first${byKey('H')}.`;
   if (all.some(({ key }) => !masks.value.has(key))) {
     return 'The outline is not on the screen: select the finding first.';
   }
-  return null;
+  return all.map(({ key }) => viewer().whyNotSeen(key)).find((each) => each !== null) ?? null;
 }
 
 export async function decide(finding: Finding, yes: boolean): Promise<void> {
@@ -217,7 +218,9 @@ export async function decide(finding: Finding, yes: boolean): Promise<void> {
   if (reason) return say(reason, true);
   await attempt(async () => {
     take(await post<Result>(`/api/commands/${finding.result.id}/${yes ? 'accept' : 'reject'}`));
-    say(yes ? 'Accepted. Nothing has left yet: send when you are ready (G).' : 'Rejected.');
+    say(
+      yes ? `Accepted. Nothing has left yet: send when you are ready${byKey('G')}.` : 'Rejected.',
+    );
   });
 }
 
@@ -268,7 +271,10 @@ export function takeDelivery(delivery: Delivery): void {
 /** Say what a finding is: a new result stands in its place. */
 export async function rename(finding: Finding, concept: string): Promise<void> {
   if (masks.value.get(finding.key)?.isChanged) {
-    return say('The outline was changed: measure it anew (C) or undo the change first.', true);
+    return say(
+      `The outline was changed: measure it anew${byKey('C')} or undo the change first.`,
+      true,
+    );
   }
   await attempt(async () => {
     const { result, mask } = finding;

@@ -18,7 +18,7 @@ import {
   painted,
   selected,
 } from '../station.ts';
-import { gotoIndex } from '../studies.ts';
+import { gotoIndex } from '../looking.ts';
 import { brushRadius, cursor, drag, press, release, sketch, tool } from '../tools.ts';
 import type { View } from '../view.ts';
 import { date } from '../words.ts';
