@@ -64,6 +64,7 @@ def printed_series(found: SeriesSlices) -> dict[str, Any]:
         "refusal": found.refusal,
         "notes": list(found.notes),
         "affine": None if grid is None else grid.affine.tolist(),
+        "frame_of_reference_uid": None if grid is None else grid.frame_of_reference_uid,
         "is_time": grid is not None and grid.is_time,
         "slice_spacing_known": grid is not None and grid.slice_spacing_known,
         "frame_times_ms": list(found.frame_times_ms),

@@ -13,6 +13,7 @@ import { openSeries, togglePrior } from './studies.ts';
 import { redo, undo } from './tools.ts';
 import { View, asTaken } from './view.ts';
 import type { Viewer } from './viewer.ts';
+import { unitWords } from './words.ts';
 import { HOUNSFIELD, PRESETS, preset } from './windows.ts';
 
 export const playing = signal(false);
@@ -73,14 +74,7 @@ export function shownViews(): View[] {
 }
 
 export function unit(): string {
-  const code = open.value?.drawn.info.unit ?? '1';
-  const words: Record<string, string> = {
-    "[hnsf'U]": 'HU',
-    '1': '',
-    '{SUVbw}g/ml': 'SUV',
-    'g/ml{SUVbw}': 'SUV',
-  };
-  return words[code] ?? code;
+  return unitWords(open.value?.drawn.info.unit ?? '1');
 }
 
 /** Show the three cuts of a regular series, or the images as they were taken. */

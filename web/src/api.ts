@@ -43,6 +43,7 @@ export interface SeriesInfo {
   refusal: string;
   notes: string[];
   affine: number[][] | null;
+  frame_of_reference_uid: string | null;
   is_time: boolean;
   slice_spacing_known: boolean;
   frame_times_ms: number[];

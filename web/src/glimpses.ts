@@ -12,7 +12,7 @@ const isOpen = (result: Result): boolean =>
 
 /** Draw what a command makes as it makes it, until it is over or its study is closed. */
 export async function glimpse(began: Result): Promise<void> {
-  for (let number = 0; ; ) {
+  for (let number = 0; ;) {
     const answer = await getGlimpse(began.id, number).catch(() => null);
     if (answer === null || !isOpen(began)) return;
     if (answer === 'later') continue;

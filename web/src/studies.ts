@@ -69,7 +69,7 @@ async function getReady(series: string): Promise<void> {
 }
 
 /** Read a series, and its middle slice. */
-async function laidOut(series: string): Promise<View> {
+export async function laidOut(series: string): Promise<View> {
   const info = await get<SeriesInfo>(`/api/series/${series}`);
   const { rows, columns } = info.slices[0]!;
   const lattice = info.affine

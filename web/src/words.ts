@@ -102,3 +102,13 @@ export const OBJECTS: Record<string, string> = {
   rtstruct: 'Contours (RT structure set)',
   gsps: 'Outlines (presentation state)',
 };
+
+const IMAGE_UNITS: Record<string, string> = {
+  "[hnsf'U]": 'HU',
+  '1': '',
+  '{SUVbw}g/ml': 'SUV',
+  'g/ml{SUVbw}': 'SUV',
+};
+
+/** Return a UCUM code of the images' values as readers say it. */
+export const unitWords = (code: string): string => IMAGE_UNITS[code] ?? code;
