@@ -47,7 +47,7 @@ class Server:
 
 @contextmanager
 def running_server(folder: Path, tables: str = "", storage: str = "") -> Iterator[Server]:
-    """Run a server until the end; its site file has ``tables`` too, and ``storage`` in that table."""
+    """Run a server until the end; its site file has ``tables``, and ``storage`` in that table."""
     server = Server(
         config=folder / "site.toml",
         folder=folder / "site",
