@@ -92,6 +92,7 @@ async function onSheet(final: Final, spoken: Spoken): Promise<void> {
 let sheetShownAt = Infinity;
 isSendOpen.subscribe((shown) => {
   sheetShownAt = shown ? performance.now() : Infinity;
+  if (shown) understood.value = null; // the sheet says what is sent, and nothing else
 });
 
 /** Take what was said as the answer to a question; return whether it was one. */

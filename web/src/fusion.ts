@@ -8,7 +8,7 @@ import { type Source, resampled, valueAt } from './blending.ts';
 import type { Index } from './geometry.ts';
 import { windowOver } from './pixels.ts';
 import type { Drawn } from './render.ts';
-import { attempt, imageSeries, open, say } from './station.ts';
+import { ABOVE, attempt, imageSeries, largest, open, say } from './station.ts';
 import { laidOut, openSeries } from './studies.ts';
 import type { View } from './view.ts';
 import { unitWords } from './words.ts';
@@ -30,10 +30,6 @@ export const arrived = signal(0);
 const SUV_TOP = 5;
 const FINER = 1.25;
 const SUV = /SUV/;
-export const ABOVE: ReadonlySet<string> = new Set(['PT', 'NM']);
-
-const largest = (all: SeriesEntry[]): SeriesEntry | undefined =>
-  [...all].sort((a, b) => b.instances - a.instances)[0];
 
 /** Lay the study's PET over the images that are shown, or take it away. */
 export async function toggleFusion(series?: string): Promise<void> {

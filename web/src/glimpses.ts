@@ -1,5 +1,5 @@
-// The outline of a command that still runs, drawn as soon as it is made. It is dashed and cannot be
-// accepted: the result's own mask takes its place once numbers and objects are made of it.
+// The outline of a command that still runs, drawn as soon as it is made. It is a white line and
+// cannot be accepted: the result's own mask takes its place once numbers and objects are made of it.
 
 import { getGlimpse, type Result } from './api.ts';
 import { Mask } from './mask.ts';

@@ -103,7 +103,6 @@ export class Overlay {
     this.paint.stroke(path);
     this.paint.strokeStyle = '#ffffff';
     this.paint.lineWidth = 1.5;
-    this.paint.setLineDash([3, 3]);
     this.paint.stroke(path);
     this.paint.restore();
   }

@@ -113,6 +113,12 @@ export const SHOWN: ReadonlySet<string> = new Set(['waiting', 'accepted', 'sent'
 export const imageSeries = (study: StudyEntry): SeriesEntry[] =>
   study.series.filter((each) => !each.made_by_us && !NO_IMAGES.has(each.modality));
 
+/** What is looked at over other images, rather than alone. */
+export const ABOVE: ReadonlySet<string> = new Set(['PT', 'NM']);
+
+export const largest = (all: readonly SeriesEntry[]): SeriesEntry | undefined =>
+  [...all].sort((a, b) => b.instances - a.instances)[0];
+
 const NO_IMAGES: ReadonlySet<string> = new Set([
   'SEG',
   'SR',

@@ -9,6 +9,7 @@ import { Pixels } from './pixels.ts';
 import { type Drawn, forget } from './render.ts';
 import { asTaken, type View } from './view.ts';
 import {
+  ABOVE,
   type Prior,
   active,
   attempt,
@@ -18,6 +19,7 @@ import {
   glimpses,
   hints,
   imageSeries,
+  largest,
   masks,
   open,
   opening,
@@ -28,13 +30,15 @@ import {
   studies,
 } from './station.ts';
 
-/** Open a study at its series with the most images, or at the one named. */
+/** Open a study at its series with the most images that stand alone, or at the one named. */
 export async function openStudy(uid: string, series?: string): Promise<void> {
   const study = studies.value?.find((each) => each.study_instance_uid === uid);
   if (!study) return say('this study is not stored here any more', true);
   const shown = imageSeries(study);
-  const largest = [...shown].sort((a, b) => b.instances - a.instances)[0];
-  const wanted = shown.find((each) => each.series_instance_uid === series) ?? largest;
+  const wanted =
+    shown.find((each) => each.series_instance_uid === series) ??
+    largest(shown.filter((each) => !ABOVE.has(each.modality))) ??
+    largest(shown);
   if (!wanted) return say('the study holds no images', true);
   await openSeries(study, wanted.series_instance_uid);
 }

@@ -26,6 +26,7 @@ const UNITS: Record<string, string> = {
   mm: 'mm',
   "[hnsf'U]": 'HU',
   '1': '',
+  'g/ml{SUVbw}': 'g/mL',
   cm2: 'cm²',
   mm2: 'mm²',
 };
@@ -41,6 +42,9 @@ const LABELS: Record<string, string> = {
   minimum_attenuation: 'Lowest',
   maximum_attenuation: 'Highest',
   standard_deviation_attenuation: 'Spread (SD)',
+  mean_suv: 'SUVmean',
+  maximum_suv: 'SUVmax',
+  peak_suv: 'SUVpeak',
 };
 const MAIN: ReadonlySet<string> = new Set([
   'volume',

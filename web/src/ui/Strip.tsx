@@ -1,6 +1,6 @@
 import type { StudyEntry } from '../api.ts';
-import { ABOVE, fusion, toggleFusion } from '../fusion.ts';
-import { imageSeries, open, opening } from '../station.ts';
+import { fusion, toggleFusion } from '../fusion.ts';
+import { ABOVE, imageSeries, open, opening } from '../station.ts';
 import { openSeries, priors, togglePrior } from '../studies.ts';
 import { date } from '../words.ts';
 
