@@ -18,10 +18,11 @@ from domain.speech import Hypothesis, Transcript, Word
 from voice.lexicon import PROTECTED, Lexicon
 
 FIRST_CANDIDATES: Final = 10
-"""Sentences of the grammar compared by sound at first: those nearest the best reading."""
+"""Sentences of the grammar compared by sound at first: those nearest the best reading. They do
+where that reading is a sentence of the grammar itself, and none of them comes near it."""
 
 CANDIDATES: Final = 28
-"""Sentences compared where those leave a doubt: those nearest to any reading."""
+"""Sentences compared where not: those nearest to any reading."""
 
 MARGIN_NATS: Final = 1.5
 MARGIN_NATS_PER_STRAIN: Final = 0.5
@@ -36,6 +37,12 @@ MOST_STRAIN: Final = 1.7
 MOST_STRAIN_GUARDED: Final = 1.0
 """How much worse than the free reading a sentence may explain the sound: see ``_strain``; less
 where it names a side, an ordinal or a number, or is a yes."""
+
+LONE_LEAD_NATS: Final = 4.0
+LEAST_READ: Final = 0.5
+"""After the second reading a sentence may strain as much with a side, an ordinal or a number as
+without, if it explains the sound so much better than all of another meaning, and such a share of
+its words was read as it is; a yes may not."""
 
 WORDS_MORE: Final = 2
 """Added to the words of a sentence: one misheard sound costs a short sentence as much as a long."""
@@ -130,7 +137,8 @@ def transcript_of(
     read = [each.text for each in free]
     most_strain = MOST_STRAIN
     scored = _scored(scores, grammar, lexicon, free[:1], FIRST_CANDIDATES)
-    if _is_doubtful(scored, own, read, grammar):
+    is_clear = bool(scored) and _is_same(scored[0].text, repaired)
+    if not is_clear or _is_doubtful(scored, own, read, grammar):
         scored = _merged(scored, _scored(scores, grammar, lexicon, free, CANDIDATES))
     if _is_doubtful(scored, own, read, grammar):
         bound = heard.hypotheses(grammar.words)
@@ -139,7 +147,9 @@ def transcript_of(
         read += [each.text for each in bound[:BOUND_READINGS]]
         if scored and scored[0].text not in found:
             most_strain = MOST_STRAIN_GUARDED
-    if not scored or not _is_acceptable(scored[0], own, read, grammar, most_strain):
+    is_near = bool(scored) and _is_acceptable(scored[0], own, read, grammar, most_strain)
+    is_alone = bool(scored) and _stands_alone(scored, own, read, grammar)
+    if not is_near and not is_alone:
         return Transcript(
             text=repaired,
             raw_text=raw_text,
@@ -156,7 +166,11 @@ def transcript_of(
         engine=engine,
         words=heard.words(best.text),
         hypotheses=_as_hypotheses(scored[1:6]),
-        rivals=_rivals(scored, grammar, _strain(best, own)),
+        rivals=tuple(
+            rival
+            for rival in _rivals(scored, grammar, _strain(best, own))
+            if not is_alone or _contradicts(best.text, rival)
+        ),
         repairs=repairs,
         confidence=_confidence(scored, grammar, _strain(best, own)),
     )
@@ -209,10 +223,44 @@ def _is_acceptable(
     return _strain(best, own) <= (MOST_STRAIN_GUARDED if guarded else most_strain)
 
 
+def _stands_alone(
+    scored: Sequence[_Scored], own: float, read: Sequence[str], grammar: Grammar
+) -> bool:
+    """Return whether the best sentence is the only one that comes near what was heard."""
+    best = scored[0]
+    words = _in_order(best.text)
+    most_read = max(sum(word in _words(each) for word in words) for each in read)
+    return (
+        _strain(best, own) <= MOST_STRAIN
+        and most_read >= LEAST_READ * len(words)
+        and any(_says_alike(best.text, each) for each in read)
+        and not isinstance(grammar.parse(best.text), AcceptCommand)
+        and _lead(scored, grammar) >= LONE_LEAD_NATS
+    )
+
+
+def _lead(scored: Sequence[_Scored], grammar: Grammar) -> float:
+    """Return how far the best sentence is ahead of the next of another meaning; 0 for none."""
+    meant = grammar.parse(scored[0].text)
+    for each in scored[1:]:
+        if grammar.parse(each.text) != meant:
+            return scored[0].score - each.score
+    return 0.0
+
+
 def _says_alike(sentence: str, free: str) -> bool:
     """Return whether two texts have the same sides, and both or neither a negation."""
     negated = bool(_NEGATION.search(sentence)) != bool(_NEGATION.search(free))
     return not negated and not _SIDES & (_words(sentence) ^ _words(free))
+
+
+def _is_same(sentence: str, free: str) -> bool:
+    """Return whether two texts have the same words in the same order."""
+    return _in_order(sentence) == _in_order(free)
+
+
+def _in_order(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9']+", text.lower())
 
 
 def _words(text: str) -> set[str]:
@@ -290,6 +338,12 @@ def _rivals(scored: Sequence[_Scored], grammar: Grammar, strain: float) -> tuple
 
 def _differs_dangerously(first: str, second: str) -> bool:
     return bool(PROTECTED & (set(first.lower().split()) ^ set(second.lower().split())))
+
+
+def _contradicts(first: str, second: str) -> bool:
+    """Return whether each of two sentences has a side, ordinal or number that the other lacks."""
+    ours, theirs = PROTECTED & _words(first), PROTECTED & _words(second)
+    return bool(ours - theirs) and bool(theirs - ours)
 
 
 def _confidence(scored: Sequence[_Scored], grammar: Grammar, strain: float) -> float:

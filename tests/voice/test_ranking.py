@@ -85,7 +85,7 @@ def test_a_second_reading_that_explains_the_sound_badly_is_no_command(
     grammar: SpokenGrammar,
 ) -> None:
     assert heard(unclear(-7.0), grammar).confidence != 0
-    assert heard(unclear(-14.0), grammar).confidence == 0
+    assert heard(unclear(-18.0), grammar).confidence == 0
 
 
 @pytest.mark.parametrize(("said", "is_taken"), [("this is good", False), ("undo that", True)])
@@ -98,6 +98,36 @@ def test_a_yes_has_to_be_heard_clearly(grammar: SpokenGrammar, said: str, is_tak
     proposed = Proposing(grammar, said)
     transcript = transcript_of(recording, proposed, load_lexicon(), "test")
     assert (transcript.text.lower() == said) == is_taken
+
+
+@pytest.mark.parametrize(
+    ("rival", "is_taken"),
+    [("highlight those", True), ("highlight the left lung", False), ("highlight the lungs", True)],
+)
+def test_what_nothing_else_comes_near_may_be_heard_badly_but_not_where_a_side_contradicts(
+    grammar: SpokenGrammar, rival: str, is_taken: bool
+) -> None:
+    free, said = "Highlight 12 learns.", "highlight both lungs"
+    recording = Recording(
+        free=free,
+        bound="Highlight both lones.",
+        scores={free: -3.0, written(said): -9.5, written(rival): -14.0},
+    )
+    transcript = heard(recording, grammar)
+    assert transcript.text.lower() == said
+    assert (transcript.rivals == ()) == is_taken
+
+
+def test_what_something_else_comes_near_is_not_taken_where_it_is_heard_badly(
+    grammar: SpokenGrammar,
+) -> None:
+    free, said = "Highlight 12 learns.", "highlight both lungs"
+    recording = Recording(
+        free=free,
+        bound="Highlight both lones.",
+        scores={free: -3.0, written(said): -9.5, written("highlight those"): -12.0},
+    )
+    assert heard(recording, grammar).confidence == 0
 
 
 def test_what_is_clear_is_read_once(grammar: SpokenGrammar) -> None:
