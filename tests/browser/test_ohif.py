@@ -1,0 +1,187 @@
+"""OHIF's own release from our server, with our panel in it: what it draws is what was measured."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pydicom
+import pytest
+from playwright.sync_api import Locator, Page
+
+from copilot.evaluation.gestures import tight_box
+from copilot.ohif import INSTALLED
+from dicom_node.orthanc import OrthancRest
+from dicom_node.seg_reader import read_segmentation
+from dicom_node.volumes import load_series
+from domain.uids import InstanceUID
+from tests.browser.conftest import watched_page
+from tests.browser.hands import ENGINE, SOON, Phantom, lopsided, seg_of
+from tests.conftest import missing
+
+STARTS = 120_000
+SENTENCE = "segment the lung lesion"
+
+VOXELS = """(key) => {
+    const { segmentationService } = window.services;
+    const { cache, metaData } = window.cornerstone;
+    const found = segmentationService.getSegmentation(`radcopilot:${key}`);
+    if (!found) return null;
+    const { imageIds, referencedImageIds } = found.representationData.Labelmap;
+    return imageIds.map((id, n) => ({
+        origin: [...metaData.get('imagePlaneModule', referencedImageIds[n]).imagePositionPatient],
+        voxels: [...cache.getImage(id).voxelManager.getScalarData()],
+    }));
+}"""
+PLACE = """(position) => {
+    const { viewportGridService, cornerstoneViewportService } = window.services;
+    const id = viewportGridService.getActiveViewportId();
+    const viewport = cornerstoneViewportService.getCornerstoneViewport(id);
+    const [x, y] = viewport.worldToCanvas(position);
+    const frame = viewport.canvas.getBoundingClientRect();
+    return [frame.left + x, frame.top + y];
+}"""
+SHOWN = """(origin) => {
+    const { viewportGridService, cornerstoneViewportService } = window.services;
+    const id = viewportGridService.getActiveViewportId();
+    const viewport = cornerstoneViewportService.getCornerstoneViewport(id);
+    const image = viewport?.getCurrentImageId?.();
+    if (!image) return false;
+    const plane = window.cornerstone.metaData.get('imagePlaneModule', image);
+    return Math.hypot(...plane.imagePositionPatient.map((each, n) => each - origin[n])) < 0.01;
+}"""
+
+
+@pytest.fixture(scope="module")
+def ohif(models_folder) -> None:
+    if not (models_folder / INSTALLED).is_dir():
+        missing("OHIF is not installed (radcopilot ohif install)")
+
+
+def stored(station, folder, patient_id: str, name: str = "PHANTOM^LOPSIDED") -> Phantom:
+    """Store a phantom whose images state a window: OHIF needs one where a slice is all alike."""
+    made = lopsided(folder, patient_id, name=name)
+    for path in made.files:
+        header = pydicom.dcmread(path)
+        header.WindowCenter, header.WindowWidth = -400, 1500
+        header.save_as(path)
+    station.store(made.files)
+    return made
+
+
+@pytest.fixture(scope="module")
+def phantom(station, tmp_path_factory) -> Phantom:
+    return stored(station, tmp_path_factory.mktemp("ohif"), "OHIF-1")
+
+
+@pytest.fixture(scope="module")
+def other(station, tmp_path_factory) -> Phantom:
+    return stored(station, tmp_path_factory.mktemp("other"), "OHIF-2", "PHANTOM^OTHER")
+
+
+@pytest.fixture(scope="module")
+def page(ohif, browser, station) -> Iterator[Page]:
+    """One page for all: OHIF takes long to begin."""
+    with watched_page(browser, station) as made:
+        yield made
+
+
+def address(phantom: Phantom) -> str:
+    study = pydicom.dcmread(phantom.files[0]).StudyInstanceUID
+    return f"copilot?StudyInstanceUIDs={study}"
+
+
+def opened(page: Page, phantom: Phantom) -> Locator:
+    """Open a study, without a new start of OHIF where it has begun, and return our panel."""
+    if "/ohif/" in page.url:
+        page.evaluate(
+            "(to) => window.commandsManager.runCommand('navigateHistory', { to })",
+            f"/{address(phantom)}",
+        )
+    else:
+        page.goto(f"/ohif/{address(phantom)}", wait_until="commit")
+    panel = page.get_by_test_id("copilot")
+    panel.get_by_test_id("about").filter(has_text=phantom.patient_id).wait_for(timeout=STARTS)
+    first = np.asarray(load_series(phantom.files).grid.affine)
+    shown = "(origins) => origins.some((each) => (" + SHOWN + ")(each))"
+    origins = [(first @ [n, 0, 0, 1])[:3].tolist() for n in range(len(phantom.files))]
+    page.wait_for_function(shown, arg=origins, timeout=STARTS)
+    return panel
+
+
+def position(phantom: Phantom, index: tuple[float, float, float]) -> list[float]:
+    """Return where an index (slice, row, column) is, in LPS millimetres."""
+    affine = np.asarray(load_series(phantom.files).grid.affine)
+    return (affine @ [*index, 1.0])[:3].tolist()
+
+
+def go_to(page: Page, phantom: Phantom, slice_index: int) -> None:
+    """Go to a slice as a sentence says it, and see by its place that it is shown."""
+    say(page, f"go to slice {slice_index + 1}")
+    origin = position(phantom, (slice_index, 0, 0))
+    page.wait_for_function(SHOWN, arg=origin, timeout=SOON)
+
+
+def say(page: Page, sentence: str) -> None:
+    line = page.get_by_label("Command")
+    line.fill(sentence)
+    line.press("Enter")
+
+
+def draw_box(page: Page, phantom: Phantom) -> None:
+    """Draw a box round the phantom's thing with OHIF's rectangle and the mouse."""
+    box = tight_box(phantom.thing)
+    go_to(page, phantom, box.slice_start)
+    page.get_by_role("button", name="Box", exact=True).click()
+    ends = [
+        (box.slice_start, box.row_start, box.column_start),
+        (box.slice_start, box.row_stop - 1, box.column_stop - 1),
+    ]
+    (left, top), (right, bottom) = (page.evaluate(PLACE, position(phantom, end)) for end in ends)
+    page.mouse.move(left, top)
+    page.mouse.down()
+    page.mouse.move((left + right) / 2, (top + bottom) / 2, steps=3)
+    page.mouse.move(right, bottom, steps=3)
+    page.mouse.up()
+    page.get_by_role("list", name="Pointed at").wait_for(timeout=SOON)
+
+
+def newest(station) -> dict[str, object]:
+    return station.get("/api/commands").json()[0]
+
+
+def test_a_sentence_and_ohifs_own_box_give_the_servers_mask_voxel_for_voxel(
+    page, station, phantom, tmp_path
+):
+    panel = opened(page, phantom)
+    assert "PHANTOM, LOPSIDED" in panel.get_by_test_id("about").inner_text()
+    draw_box(page, phantom)
+    say(page, SENTENCE)
+    card = panel.locator('[data-testid="finding"][data-state="waiting"]')
+    card.wait_for(timeout=ENGINE)
+    made = newest(station)
+    box = tight_box(phantom.thing)
+    assert made["hints"]["boxes"] == [
+        {
+            "slices": [box.slice_start, box.slice_start + 1],
+            "rows": [box.row_start, box.row_stop],
+            "columns": [box.column_start, box.column_stop],
+            "positive": True,
+        }
+    ] or made["hints"]["boxes"], made["hints"]
+    told = card.inner_text()
+    (mask,) = made["masks"]
+    assert f"{mask['volume_ml']:.2f} mL" in told
+    assert f"{mask['made_by']['engine']} {mask['made_by']['version']}" in told
+    assert all(each in told for each in mask["warnings"])
+    key = f"{made['id']}/1"
+    page.wait_for_function(f"(key) => ({VOXELS})(key)?.some(({{ voxels }}) => voxels.some(Boolean))", arg=key)
+    grid = load_series(phantom.files).grid
+    ours = read_segmentation(seg_of(station, made["id"], tmp_path), grid).segments[0].mask
+    drawn = np.zeros(ours.voxels.shape, dtype=np.bool_)
+    origins = np.array([position(phantom, (n, 0, 0)) for n in range(grid.shape[0])])
+    for image in page.evaluate(VOXELS, key):
+        away = np.linalg.norm(origins - np.array(image["origin"]), axis=1)
+        assert away.min() < 0.01
+        drawn[away.argmin()] = np.array(image["voxels"]).reshape(grid.shape[1:]) == 1
+    assert ours.voxel_count > 500
+    assert not np.array_equal(drawn, drawn[::-1])
+    assert np.array_equal(drawn, ours.voxels)
