@@ -1,10 +1,13 @@
 """OHIF's own release from our server, with our panel in it: what it draws is what was measured."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
+from io import BytesIO
 
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page
 
 from copilot.evaluation.gestures import tight_box
@@ -15,6 +18,7 @@ from dicom_node.volumes import load_series
 from domain.uids import InstanceUID
 from tests.browser.conftest import watched_page
 from tests.browser.hands import ENGINE, SOON, Phantom, lopsided, seg_of
+from tests.browser.test_page import AXE
 from tests.conftest import missing
 
 STARTS = 120_000
@@ -159,21 +163,15 @@ def test_a_sentence_and_ohifs_own_box_give_the_servers_mask_voxel_for_voxel(
     card.wait_for(timeout=ENGINE)
     made = newest(station)
     box = tight_box(phantom.thing)
-    assert made["hints"]["boxes"] == [
-        {
-            "slices": [box.slice_start, box.slice_start + 1],
-            "rows": [box.row_start, box.row_stop],
-            "columns": [box.column_start, box.column_stop],
-            "positive": True,
-        }
-    ] or made["hints"]["boxes"], made["hints"]
+    assert made["hints"]["boxes"] == [{**asdict(box), "slice_stop": box.slice_start + 1}]
     told = card.inner_text()
     (mask,) = made["masks"]
     assert f"{mask['volume_ml']:.2f} mL" in told
     assert f"{mask['made_by']['engine']} {mask['made_by']['version']}" in told
     assert all(each in told for each in mask["warnings"])
     key = f"{made['id']}/1"
-    page.wait_for_function(f"(key) => ({VOXELS})(key)?.some(({{ voxels }}) => voxels.some(Boolean))", arg=key)
+    is_there = f"(key) => ({VOXELS})(key)?.some(({{ voxels }}) => voxels.some(Boolean))"
+    page.wait_for_function(is_there, arg=key, timeout=SOON)
     grid = load_series(phantom.files).grid
     ours = read_segmentation(seg_of(station, made["id"], tmp_path), grid).segments[0].mask
     drawn = np.zeros(ours.voxels.shape, dtype=np.bool_)
@@ -185,3 +183,101 @@ def test_a_sentence_and_ohifs_own_box_give_the_servers_mask_voxel_for_voxel(
     assert ours.voxel_count > 500
     assert not np.array_equal(drawn, drawn[::-1])
     assert np.array_equal(drawn, ours.voxels)
+    assert tints(page, phantom, [(5, 24, 30), (5, 20, 32)]) == [True, True]
+    assert tints(page, phantom, [(5, 50, 30), (5, 24, 10)]) == [False, False]
+
+
+def tints(page: Page, phantom: Phantom, indices: list[tuple[int, int, int]]) -> list[bool]:
+    """Tell which voxels are coloured on the screen; the images themselves are grey."""
+    go_to(page, phantom, indices[0][0])
+    page.wait_for_timeout(1500)
+    seen = np.asarray(Image.open(BytesIO(page.screenshot())).convert("RGB"), dtype=np.int64)
+    found = []
+    for index in indices:
+        x, y = page.evaluate(PLACE, position(phantom, index))
+        red, _, blue = seen[round(y), round(x)]
+        found.append(bool(blue - red > 5))
+    return found
+
+
+def test_the_box_is_gone_once_its_mask_is_there(page):
+    left = page.evaluate(
+        """() => window.cornerstoneTools.annotation.state.getAllAnnotations()
+            .filter(({ metadata }) => metadata.toolName === 'RectangleROI').length"""
+    )
+    assert left == 0
+    assert page.get_by_role("list", name="Pointed at").count() == 0
+
+
+def test_axe_finds_nothing_wrong_with_the_panel(page):
+    page.evaluate(AXE.read_text())
+    host = "document.querySelectorAll('*')"
+    found = page.evaluate(
+        f"""() => {{
+            const ours = [...{host}].find((each) => each.shadowRoot?.querySelector('.beside'));
+            return axe.run(ours);
+        }}"""
+    )
+    told = [
+        (each["id"], [node["target"] for node in each["nodes"]]) for each in found["violations"]
+    ]
+    assert not told
+
+
+def test_what_is_not_understood_comes_back_as_a_question_with_choices(page):
+    say(page, "segmend teh lunk lesion pleas")
+    question = page.get_by_role("alertdialog")
+    question.wait_for(timeout=SOON)
+    assert "do not understand" in question.inner_text()
+    question.get_by_role("button", name="Leave it").click()
+    question.wait_for(state="detached", timeout=SOON)
+
+
+def test_nothing_leaves_before_the_sheet_was_confirmed(page, station, phantom, tmp_path):
+    panel = page.get_by_test_id("copilot")
+    identity = newest_of(station, phantom)["id"]
+    panel.get_by_role("button", name="Accept").click()
+    panel.locator('[data-testid="finding"][data-state="accepted"]').wait_for(timeout=SOON)
+    assert station.get(f"/api/commands/{identity}").json()["state"] == "accepted"
+    panel.get_by_role("button", name="Send…").click()
+    sheet = page.get_by_role("dialog", name="What is sent, and where")
+    assert "ORTHANC" in sheet.inner_text()
+    assert "Segmentation (DICOM-SEG)" in sheet.inner_text()
+    sheet.get_by_role("button", name="Not now").click()
+    sheet.wait_for(state="detached", timeout=SOON)
+    assert station.get(f"/api/deliveries/{identity}").json() == []
+    panel.get_by_role("button", name="Send…").click()
+    sheet.get_by_role("button", name="Send", exact=True).click()
+    panel.locator('[data-testid="finding"][data-state="sent"]').wait_for(timeout=ENGINE)
+    panel.get_by_text("confirmed").wait_for(timeout=ENGINE)
+    uid = InstanceUID(str(pydicom.dcmread(seg_of(station, identity, tmp_path)).SOPInstanceUID))
+    assert OrthancRest(station.orthanc.url).instance(uid)
+
+
+def newest_of(station, phantom: Phantom) -> dict[str, object]:
+    series = pydicom.dcmread(phantom.files[0]).SeriesInstanceUID
+    made = station.get("/api/commands").json()
+    return next(each for each in made if each["series_instance_uid"] == series and each["masks"])
+
+
+def test_an_answer_never_lands_on_another_patient(page, station, phantom, other):
+    draw_box(page, phantom)
+    with station.busy():
+        say(page, SENTENCE)
+        page.get_by_role("button", name="Stop").wait_for(timeout=SOON)
+        identity = next(
+            each["id"]
+            for each in station.get("/api/commands").json()
+            if each["state"] == "running"
+            and each["text"] == SENTENCE
+            and each["series_instance_uid"] == pydicom.dcmread(phantom.files[0]).SeriesInstanceUID
+        )
+        panel = opened(page, other)
+        assert page.get_by_role("list", name="Pointed at").count() == 0
+    station.wait(lambda: station.get(f"/api/commands/{identity}").json()["state"] == "waiting")
+    panel.get_by_text("An answer has come for a study that is not open").wait_for(timeout=SOON)
+    assert page.locator('[data-testid="finding"]').count() == 0
+    assert page.evaluate(VOXELS, f"{identity}/1") is None
+    assert page.evaluate("() => window.services.segmentationService.getSegmentations().length") == 0
+    opened(page, phantom)
+    page.locator(f'[data-key^="{identity}"]').wait_for(timeout=SOON)
