@@ -27,7 +27,9 @@ SENTENCE = "segment the lung lesion"
 VOXELS = """(key) => {
     const { segmentationService } = window.services;
     const { cache, metaData } = window.cornerstone;
-    const found = segmentationService.getSegmentation(`radcopilot:${key}`);
+    const found = segmentationService.getSegmentations().find(
+        ({ segmentationId }) => segmentationId.startsWith(`radcopilot:${key}:`)
+    );
     if (!found) return null;
     const { imageIds, referencedImageIds } = found.representationData.Labelmap;
     return imageIds.map((id, n) => ({

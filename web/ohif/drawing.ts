@@ -24,7 +24,10 @@ const OPAQUE = 255;
 const drawn = new Map<string, Drawn>();
 const refused = new Map<string, string>();
 
-const nameOf = (key: string): string => `radcopilot:${key}`;
+/** OHIF remembers a name's colours beyond its mode, and not what they were: each visit has its own. */
+let visit = 0;
+
+const nameOf = (key: string): string => `radcopilot:${key}:${visit}`;
 
 /** Draw what is found for as long as the page lives. */
 export function draw(): void {
@@ -45,6 +48,7 @@ let line: Promise<unknown> = Promise.resolve();
 export function forgetDrawn(): void {
   drawn.clear();
   refused.clear();
+  visit++;
 }
 
 /** Return why a finding is not on the screen as the server has it; null where it is. */
