@@ -1,8 +1,12 @@
 import base64
 import hashlib
+import http.server
 import io
 import re
 import tarfile
+import threading
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -73,9 +77,9 @@ def test_one_that_was_built_for_our_address_is_served_as_it_is(dist):
 
 def test_one_that_was_built_for_another_address_is_refused_with_the_remedy(dist):
     (dist / "index.html").write_text(PAGE.replace('URL="/"', 'URL="/viewer/"'))
-    with pytest.raises(SettingsError, match="was built for /viewer/: .*PUBLIC_URL=/ohif/"):
+    with pytest.raises(SettingsError, match=r"was built for /viewer/: .*PUBLIC_URL=/ohif/"):
         Viewer(dist)
-    with pytest.raises(SettingsError, match="index.html cannot be read"):
+    with pytest.raises(SettingsError, match=r"index\.html cannot be read"):
         Viewer(dist / "nothing")
 
 
@@ -90,9 +94,9 @@ def test_places_of_the_viewers_own_router_are_its_page_and_missing_files_are_mis
 )
 def test_nothing_beside_the_folder_is_served(dist, path):
     secret = dist.parent / "secret.txt"
-    secret.write_text("secret")
+    secret.write_text("hidden words")
     (dist / "link.txt").symlink_to(secret)
-    assert "secret" not in client(Viewer(dist)).get(f"/ohif/{path}").text
+    assert "hidden words" not in client(Viewer(dist)).get(f"/ohif/{path}").text
 
 
 def test_the_policy_names_the_inline_scripts_and_lets_nothing_come_from_elsewhere(dist):
@@ -176,7 +180,7 @@ def test_another_file_than_the_pinned_one_is_refused_and_the_installed_one_stays
     folder = install(models, path, no_progress, pinned)
     other, _ = put(tmp_path, packed({**WHOLE, "package/dist/app.js": "evil()"}))
     newer = Release(version="1.2.4", path="", size=1, integrity=pinned.integrity)
-    with pytest.raises(DigestMismatchError, match="sha512 .* nothing was installed"):
+    with pytest.raises(DigestMismatchError, match=r"sha512 .* nothing was installed"):
         install(models, other, no_progress, newer)
     assert (folder / "app.js").read_text() == DIST["app.js"]
     assert [each.name for each in models.iterdir()] == ["ohif"]
@@ -200,6 +204,24 @@ def test_links_and_devices_install_nothing(tmp_path, kind):
     path, pinned = put(tmp_path, packed(WHOLE, link))
     with pytest.raises(UnreadableFileError, match="'package/dist/evil'"):
         install(tmp_path / "models", path, no_progress, pinned)
+
+
+def test_the_release_is_brought_from_the_sites_own_registry(tmp_path, monkeypatch):
+    content = packed(WHOLE)
+    pinned = release(content)
+    path = tmp_path / "registry" / pinned.path
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path / "registry")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/"
+        monkeypatch.setattr(ohif, "npm_registry", lambda: url)
+        folder = install(tmp_path / "models", None, no_progress, pinned)
+        with pytest.raises(DigestMismatchError):
+            install(tmp_path / "other", None, no_progress, replace(pinned, integrity="other"))
+        server.shutdown()
+    assert "index.html" in Viewer(folder)
 
 
 def test_a_registry_that_does_not_answer_is_named_with_what_helps(tmp_path, monkeypatch):
