@@ -36,6 +36,6 @@ export function held(component: ComponentType, mark: () => symbol): () => object
     shown = element;
     if (element) draw(component, element);
   };
-  const props = { ref, style: { height: '100%' } };
+  const props = { ref, style: { height: '100%', minHeight: 0, overflow: 'hidden' } };
   return () => ({ $$typeof: mark(), type: 'div', key: null, ref, props, _owner: null });
 }
