@@ -18,8 +18,11 @@ from dicom_node.volumes import load_series
 from domain.uids import InstanceUID
 from tests.browser.conftest import watched_page
 from tests.browser.hands import ENGINE, SOON, Phantom, lopsided, seg_of
+from tests.browser.test_login import PASSWORD, log_in, users
 from tests.browser.test_page import AXE
 from tests.conftest import missing
+from tests.server import Server, running_server
+from tests.waiting import until
 
 STARTS = 120_000
 SENTENCE = "segment the lung lesion"
@@ -81,6 +84,18 @@ def phantom(station, tmp_path_factory) -> Phantom:
 @pytest.fixture(scope="module")
 def other(station, tmp_path_factory) -> Phantom:
     return stored(station, tmp_path_factory.mktemp("other"), "OHIF-2", "PHANTOM^OTHER")
+
+
+@pytest.fixture(scope="module")
+def guarded(ohif, tmp_path_factory) -> Iterator[tuple[Server, Phantom]]:
+    """A station with one account and one study."""
+    folder = tmp_path_factory.mktemp("guarded")
+    with running_server(folder) as server:
+        made = lopsided(folder / "study", "OHIF-3")
+        server.peer.store(made.files)
+        until(lambda: server.get("/health").json()["instances"] == len(made.files))
+        users(server, PASSWORD, "add", "Dr. Rolf Roe", "--role", "radiologist")
+        yield server, made
 
 
 @pytest.fixture(scope="module")
@@ -211,6 +226,23 @@ def test_the_box_is_gone_once_its_mask_is_there(page):
     assert page.get_by_role("list", name="Pointed at").count() == 0
 
 
+def test_what_is_typed_is_not_for_the_keys_of_ohif(page):
+    looks = """() => {
+        const { viewportGridService, cornerstoneViewportService } = window.services;
+        const id = viewportGridService.getActiveViewportId();
+        const viewport = cornerstoneViewportService.getCornerstoneViewport(id);
+        return JSON.stringify([viewport.getViewPresentation(), viewport.getCurrentImageId()]);
+    }"""
+    before = page.evaluate(looks)
+    line = page.get_by_label("Command")
+    line.press_sequentially("rlhvi+-=1357 ")
+    line.press("ArrowDown")
+    line.press("ArrowLeft")
+    page.wait_for_timeout(500)
+    assert page.evaluate(looks) == before
+    line.fill("")
+
+
 def test_axe_finds_nothing_wrong_with_the_panel(page):
     page.evaluate(AXE.read_text())
     host = "document.querySelectorAll('*')"
@@ -283,3 +315,20 @@ def test_an_answer_never_lands_on_another_patient(page, station, phantom, other)
     assert page.evaluate("() => window.services.segmentationService.getSegmentations().length") == 0
     opened(page, phantom)
     page.locator(f'[data-key^="{identity}"]').wait_for(timeout=SOON)
+
+
+def test_ohif_begins_once_somebody_is_logged_in(browser, guarded):
+    server, made = guarded
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=server.url)
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"/ohif/{address(made)}", wait_until="commit")
+    page.get_by_role("dialog").wait_for(timeout=STARTS)
+    page.wait_for_timeout(1500)
+    assert not [url for url in asked if "/dicom-web/" in url]
+    log_in(page, "Dr. Rolf Roe")
+    panel = page.get_by_test_id("copilot")
+    panel.get_by_test_id("about").filter(has_text="OHIF-3").wait_for(timeout=STARTS)
+    assert "Dr. Rolf Roe" in panel.inner_text()
+    context.close()
