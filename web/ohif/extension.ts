@@ -14,7 +14,7 @@ import { enter } from './host.ts';
 import { OHIFS } from './images.ts';
 import { Panel, Sheets } from './Panel.tsx';
 import { drawOver, held } from './mount.ts';
-import { listenToTools } from './prompts.ts';
+import { forgetPrompts, listenToTools } from './prompts.ts';
 
 type Given = Parameters<typeof enter>[0];
 
@@ -54,6 +54,7 @@ export default {
   onModeExit(): void {
     leave();
     forgetDrawn();
+    forgetPrompts();
   },
   getPanelModule: (given: Given): object[] => [
     {
