@@ -40,6 +40,7 @@ const ELSEWHERE =
   'This study is not stored at the station: send it there first, then commands can be given.';
 
 let wanted = '';
+let studyBefore: string | null = null;
 let subscriptions: { unsubscribe: () => void }[] = [];
 let watching: ReturnType<typeof setInterval> | undefined;
 
@@ -90,18 +91,19 @@ function close(says: string): void {
   batch(() => {
     following.value = null;
     notice.value = says;
-    forget();
+    forget(null);
     open.value = null;
   });
 }
 
-/** Nothing of what was asked about other images stays. */
-function forget(): void {
+/** Nothing of what was asked about other images stays; what is selected stays within its study. */
+function forget(study: string | null): void {
   extent.value = null;
   masks.value = new Map();
   question.value = null;
   said.value = null;
-  selected.value = null;
+  if (study !== studyBefore) selected.value = null;
+  studyBefore = study;
 }
 
 async function take(displaySet: DisplaySet): Promise<void> {
@@ -132,7 +134,7 @@ async function take(displaySet: DisplaySet): Promise<void> {
     : null;
   const place = placed(info, displaySet.imageIds!.map(imageOf));
   batch(() => {
-    if (isOther) forget();
+    if (isOther) forget(displaySet.StudyInstanceUID);
     notice.value = 'refusal' in place ? place.refusal : '';
     crosshair.value = [Math.floor(info.slices.length / 2), rows >> 1, columns >> 1];
     open.value = { study, drawn: { info, lattice }, views: [], prior: null };
