@@ -86,6 +86,7 @@ def test_one_that_was_built_for_another_address_is_refused_with_the_remedy(dist)
 def test_places_of_the_viewers_own_router_are_its_page_and_missing_files_are_missing(dist):
     web = client(Viewer(dist))
     assert web.get("/ohif/copilot?StudyInstanceUIDs=1.2").text == web.get("/ohif/").text
+    assert web.get("/ohif").text == web.get("/ohif/").text
     assert web.get("/ohif/gone.js").status_code == 404
 
 
