@@ -31,7 +31,7 @@ def ohif_router(viewer: Viewer | None) -> APIRouter:
 
     @router.get("/ohif")
     def get_place() -> Response:
-        return RedirectResponse(BASE, 308)
+        return RedirectResponse(BASE)
 
     @router.get("/ohif/{path:path}")
     def get_file(path: str, request: Request) -> Response:

@@ -1,8 +1,10 @@
 """OHIF's own release from our server, with our panel in it: what it draws is what was measured."""
 
+import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -65,13 +67,21 @@ def ohif(models_folder) -> None:
         missing("OHIF is not installed (radcopilot ohif install)")
 
 
-def stored(station, folder, patient_id: str, name: str = "PHANTOM^LOPSIDED") -> Phantom:
+def stored(
+    station,
+    folder: Path,
+    patient_id: str,
+    name: str = "PHANTOM^LOPSIDED",
+    packer: str | None = None,
+) -> Phantom:
     """Store a phantom whose images state a window: OHIF needs one where a slice is all alike."""
     made = lopsided(folder, patient_id, name=name)
     for path in made.files:
         header = pydicom.dcmread(path)
         header.WindowCenter, header.WindowWidth = -400, 1500
         header.save_as(path)
+        if packer:
+            subprocess.run([packer, path, path], check=True)
     station.store(made.files)
     return made
 
@@ -82,8 +92,10 @@ def phantom(station, tmp_path_factory) -> Phantom:
 
 
 @pytest.fixture(scope="module")
-def other(station, tmp_path_factory) -> Phantom:
-    return stored(station, tmp_path_factory.mktemp("other"), "OHIF-2", "PHANTOM^OTHER")
+def other(station, tmp_path_factory, tool) -> Phantom:
+    """Another patient's, its images compressed."""
+    folder = tmp_path_factory.mktemp("other")
+    return stored(station, folder, "OHIF-2", "PHANTOM^OTHER", packer=tool("dcmcjpls"))
 
 
 @pytest.fixture(scope="module")
@@ -315,6 +327,21 @@ def test_an_answer_never_lands_on_another_patient(page, station, phantom, other)
     assert page.evaluate("() => window.services.segmentationService.getSegmentations().length") == 0
     opened(page, phantom)
     page.locator(f'[data-key^="{identity}"]').wait_for(timeout=SOON)
+
+
+def test_compressed_images_have_the_values_that_engines_get(page, other):
+    opened(page, other)
+    go_to(page, other, 5)
+    seen = page.evaluate(
+        """() => {
+            const { viewportGridService, cornerstoneViewportService } = window.services;
+            const id = viewportGridService.getActiveViewportId();
+            const viewport = cornerstoneViewportService.getCornerstoneViewport(id);
+            return [...viewport.getCornerstoneImage().getPixelData()];
+        }"""
+    )
+    volume = load_series(other.files)
+    assert np.array_equal(np.reshape(seen, volume.grid.shape[1:]), volume.voxels[5])
 
 
 def test_ohif_begins_once_somebody_is_logged_in(browser, guarded):
