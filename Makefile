@@ -15,7 +15,7 @@ comma := ,
 TORCH := $(if $(findstring medsam3,$(EXTRAS)),torch==2.14.1 torchvision==0.29.1,torch==2.13.0)
 DEV := $(VENV)/.dev$(if $(EXTRAS),-$(subst $(comma),-,$(EXTRAS)))
 
-.PHONY: help demo test test-llama lint serve page models clean system-demo system-test
+.PHONY: help demo test test-llama lint serve page models ohif clean system-demo system-test
 
 help:
 	@echo "make demo    the main job on a real study, from nothing (SERVE=1 keeps the web page open)"
@@ -23,13 +23,14 @@ help:
 	@echo "make test-llama  the agent with a small model of this machine (builds llama.cpp: 20 minutes)"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make serve   the DICOM node and the web page"
+	@echo "make ohif    the OHIF viewer beside the page, 50 MB from npm's registry"
 	@echo "make page    the web page alone, where its sources have changed"
 	@echo "make clean   remove the environment and what the demo made"
 
 demo: system-demo $(VENV)/.base page
 	$(BIN)/radcopilot demo $(if $(SERVE),--serve)
 
-test: system-test $(DEV) models page lint
+test: system-test $(DEV) models ohif page lint
 	$(BIN)/python -m pytest
 
 test-llama: $(DEV)
@@ -46,6 +47,9 @@ page: $(VENV)/.base
 
 models: $(VENV)/.base
 	$(BIN)/radcopilot models install default sample-study
+
+ohif: $(VENV)/.base
+	$(BIN)/radcopilot ohif install
 
 serve: $(VENV)/.base page
 	$(BIN)/radcopilot models install default

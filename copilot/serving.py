@@ -188,11 +188,16 @@ def _add_page(app: FastAPI, home: House, happenings: Happenings) -> None:
         home.looking_ahead.hurry(series)
 
     app.include_router(page_router())
-    app.include_router(ohif_router(_viewer(home.settings)))
+    viewer = _viewer(home.settings)
+    app.include_router(ohif_router(viewer))
     app.include_router(images_router(lightbox, ready))
     app.include_router(masks_router(corrections))
     app.include_router(events_router(happenings))
-    app.include_router(station_router(home.settings, list(home.engines), home.concepts))
+    app.include_router(
+        station_router(
+            home.settings, list(home.engines), home.concepts, has_ohif=viewer is not None
+        )
+    )
 
 
 def _viewer(settings: Settings) -> Viewer | None:

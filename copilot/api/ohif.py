@@ -4,9 +4,9 @@ from importlib import resources
 from typing import Final
 
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 
-from copilot.api.ohif_viewer import INDEX, Viewer
+from copilot.api.ohif_viewer import BASE, INDEX, Viewer
 from copilot.api.packed import PackedFile, read_packed
 
 _OURS: Final = "copilot/"
@@ -28,6 +28,10 @@ def ohif_router(viewer: Viewer | None) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     folder = resources.files("copilot") / "static" / "ohif"
     ours = read_packed(folder) if folder.is_dir() else {}
+
+    @router.get("/ohif")
+    def get_place() -> Response:
+        return RedirectResponse(BASE)
 
     @router.get("/ohif/{path:path}")
     def get_file(path: str, request: Request) -> Response:

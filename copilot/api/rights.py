@@ -55,6 +55,7 @@ TABLE: Final[tuple[Entry, ...]] = (
         None,
         "GET /",
         "GET /assets/{name}",
+        "GET /ohif",
         "GET /ohif/{path:path}",
         "GET /health",
         "GET /api/access",

@@ -10,7 +10,9 @@ from copilot.settings import PeerSettings, Settings
 from domain.concepts import ConceptTable
 
 
-def station_router(settings: Settings, engines: Sequence[str], concepts: ConceptTable) -> APIRouter:
+def station_router(
+    settings: Settings, engines: Sequence[str], concepts: ConceptTable, *, has_ohif: bool
+) -> APIRouter:
     """Return the route of the station's own facts."""
     router = APIRouter(prefix="/api", tags=["station"])
 
@@ -23,6 +25,7 @@ def station_router(settings: Settings, engines: Sequence[str], concepts: Concept
             "default_engine": settings.segmentation.engine,
             "concepts": sorted(concept.phrase for concept in concepts.concepts),
             "sentences": {intent: list(said) for intent, said in load_rules().examples.items()},
+            "has_ohif": has_ohif,
             "destinations": [_destination(peer) for peer in settings.peers],
         }
 

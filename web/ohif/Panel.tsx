@@ -7,18 +7,23 @@ import { Sayings } from '../src/ui/Sayings.tsx';
 import { SendSheet } from '../src/ui/SendSheet.tsx';
 import { Microphone } from '../src/ui/Voice.tsx';
 import { Who } from '../src/ui/Who.tsx';
-import { notice } from './following.ts';
+import { notice, slice } from './following.ts';
 import { BOX, CLICK, take } from './prompts.ts';
 
 /** Whose images a command is about: the reader sees it before every sentence. */
 function About() {
   const now = open.value;
   if (!now) return null;
-  const { patient, description, modality } = now.drawn.info;
+  const { patient, description, modality, slices } = now.drawn.info;
   return (
     <header class="about-images" data-testid="about">
       <h2>{patient.name || 'No name'}</h2>
       <p class="quiet">{[patient.id, modality, description].filter(Boolean).join(' · ')}</p>
+      {slice.value !== null && (
+        <p class="quiet" data-testid="position">
+          Image {slice.value + 1} / {slices.length} in the order of the station
+        </p>
+      )}
     </header>
   );
 }

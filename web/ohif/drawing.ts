@@ -12,6 +12,8 @@ import { type Following, following, turned } from './following.ts';
 import { imagesIn, libraries, services } from './host.ts';
 
 interface Drawn {
+  /** Of its segmentation in OHIF. */
+  name: string;
   mask: Mask;
   /** Of which state of the mask the voxels are. */
   painted: number;
@@ -24,16 +26,19 @@ const OPAQUE = 255;
 const drawn = new Map<string, Drawn>();
 const refused = new Map<string, string>();
 
-const nameOf = (key: string): string => `radcopilot:${key}`;
+/** OHIF remembers a name's colours beyond its mode, and not what they were: each visit has its own. */
+let visit = 0;
+
+const nameOf = (key: string): string => `radcopilot:${key}:${visit}`;
 
 /** Draw what is found for as long as the page lives. */
 export function draw(): void {
   effect(() => {
     const now = following.value;
     const wanted = now ? here.value : [];
-    const state = { masks: masks.value, painted: painted.value, turned: turned.value };
-    void [fill.value, hidesAll.value, ...wanted.map(({ key }) => look(key))];
-    void state;
+    // what it depends on, beside: an effect sees nothing of what is read later
+    void [masks.value, painted.value, turned.value, fill.value, hidesAll.value];
+    for (const { key } of wanted) look(key);
     line = line.then(() => attempt(() => reconcile(now, wanted)));
   });
 }
@@ -45,6 +50,7 @@ let line: Promise<unknown> = Promise.resolve();
 export function forgetDrawn(): void {
   drawn.clear();
   refused.clear();
+  visit++;
 }
 
 /** Return why a finding is not on the screen as the server has it; null where it is. */
@@ -95,12 +101,13 @@ async function create({ key, mask: entry }: Finding, mask: Mask, now: Following)
   }
   refused.delete(key);
   const label = `${ordinal(key)} ${title(entry)}`;
+  const name = nameOf(key);
   await services().segmentationService.createLabelmapForDisplaySet(now.displaySet, {
-    segmentationId: nameOf(key),
+    segmentationId: name,
     label,
     segments: { [SEGMENT]: { label, active: true, locked: true } },
   });
-  drawn.set(key, { mask, painted: -1, displaySet: now.displaySet.displaySetInstanceUID });
+  drawn.set(key, { name, mask, painted: -1, displaySet: now.displaySet.displaySetInstanceUID });
 }
 
 function whyNotDrawn(mask: Mask, { place, displaySet }: Following): string | null {
@@ -119,7 +126,8 @@ function whyNotDrawn(mask: Mask, { place, displaySet }: Following): string | nul
 /** Write a mask's voxels into the images of its segmentation. */
 function write(key: string, mask: Mask, { place, displaySet }: Following): void {
   const { cornerstone, cornerstoneTools } = libraries();
-  const segmentation = services().segmentationService.getSegmentation(nameOf(key));
+  const made = drawn.get(key)!;
+  const segmentation = services().segmentationService.getSegmentation(made.name);
   const labelmap = segmentation?.representationData.Labelmap;
   if (!labelmap || 'refusal' in place) return;
   labelmap.imageIds.forEach((id, n) => {
@@ -129,17 +137,18 @@ function write(key: string, mask: Mask, { place, displaySet }: Following): void 
     if (pixels) voxels.set(pixels);
     else voxels.fill(0);
   });
-  drawn.set(key, { ...drawn.get(key)!, mask, painted: painted.value });
+  drawn.set(key, { ...made, mask, painted: painted.value });
   const { triggerSegmentationEvents } = cornerstoneTools.segmentation;
-  triggerSegmentationEvents.triggerSegmentationDataModified(nameOf(key));
+  triggerSegmentationEvents.triggerSegmentationDataModified(made.name);
 }
 
 /** Put a segmentation on every viewport of its series, as it looks. */
 async function show(key: string, now: Following): Promise<void> {
   const { segmentationService } = services();
-  const segmentationId = nameOf(key);
+  const segmentationId = drawn.get(key)!.name;
   const { colour, isVisible } = look(key);
   for (const id of viewportsOf(now)) {
+    if (!viewportsOf(now).includes(id)) continue; // it has turned to other images meanwhile
     if (!isOn(id, key)) {
       await segmentationService.addSegmentationRepresentation(id, {
         segmentationId,
@@ -158,9 +167,10 @@ async function show(key: string, now: Following): Promise<void> {
 }
 
 function erase(key: string): void {
+  const name = drawn.get(key)?.name;
   drawn.delete(key);
   const { segmentationService } = services();
-  if (segmentationService.getSegmentation(nameOf(key))) segmentationService.remove(nameOf(key));
+  if (name && segmentationService.getSegmentation(name)) segmentationService.remove(name);
 }
 
 /** Return the viewports that show the images which are followed. */
@@ -176,10 +186,14 @@ export function viewportsOf(now: Following | null): string[] {
   );
 }
 
-const isOn = (viewportId: string, key: string): boolean =>
-  services().segmentationService.getSegmentationRepresentations(viewportId, {
-    segmentationId: nameOf(key),
-  }).length > 0;
+function isOn(viewportId: string, key: string): boolean {
+  const segmentationId = drawn.get(key)?.name;
+  if (!segmentationId) return false;
+  const { segmentationService } = services();
+  return (
+    segmentationService.getSegmentationRepresentations(viewportId, { segmentationId }).length > 0
+  );
+}
 
 const rgb = (colour: string): number[] =>
   [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));

@@ -14,11 +14,15 @@ import { enter } from './host.ts';
 import { OHIFS } from './images.ts';
 import { Panel, Sheets } from './Panel.tsx';
 import { drawOver, held } from './mount.ts';
-import { listenToTools } from './prompts.ts';
+import { forgetPrompts, listenToTools } from './prompts.ts';
 
 type Given = Parameters<typeof enter>[0];
 
 const ANY_ELEMENT = '@ohif/extension-default.panelModule.seriesList';
+
+interface AppConfig {
+  dataSources: { configuration?: { wadoRoot?: string } }[];
+}
 
 interface ModuleEntry {
   component?: (props: object) => { $$typeof: symbol };
@@ -30,31 +34,57 @@ function markOf({ extensionManager }: Given): symbol {
   return entry?.component?.({}).$$typeof ?? Symbol.for('react.element');
 }
 
-/** Nothing of OHIF begins before somebody is logged in: its own requests know no login. */
-async function preRegistration(given: Given): Promise<void> {
+let begun: Promise<void> | null = null;
+let isEntered = false;
+
+/** Begin once: wait until somebody is logged in, then say and draw what the station knows. */
+function begin(): Promise<void> {
+  begun ??= (async () => {
+    await someoneHere();
+    draw();
+    void loadEverything().then(() => {
+      listen();
+      return armAgain();
+    });
+  })();
+  return begun;
+}
+
+/** Tell whether OHIF's images come from the station: its own requests know no login then. */
+const areOurs = ({ dataSources }: AppConfig): boolean =>
+  dataSources.some(({ configuration }) => configuration?.wadoRoot === '/dicom-web');
+
+async function preRegistration(given: Given & { appConfig: AppConfig }): Promise<void> {
   enter(given);
   show(OHIFS);
   drawOver(Sheets);
   listenToPerson();
-  await someoneHere();
-  draw();
-  void loadEverything().then(() => {
-    listen();
-    return armAgain();
-  });
+  if (areOurs(given.appConfig)) await begin();
 }
 
 export default {
   id: 'radcopilot',
   preRegistration,
-  onModeEnter(): void {
-    listenToTools();
-    follow();
-  },
   onModeExit(): void {
+    isEntered = false;
     leave();
     forgetDrawn();
+    forgetPrompts();
   },
+  /** Our mode says when it is entered: OHIF's other modes stay as they are. */
+  getCommandsModule: (): object => ({
+    defaultContext: 'DEFAULT',
+    definitions: {
+      enterCopilot: (): void => {
+        isEntered = true;
+        void begin().then(() => {
+          if (!isEntered) return;
+          listenToTools();
+          follow();
+        });
+      },
+    },
+  }),
   getPanelModule: (given: Given): object[] => [
     {
       name: 'copilot',

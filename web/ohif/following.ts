@@ -29,15 +29,20 @@ export interface Following {
 export const following = signal<Following | null>(null);
 /** Why there is nothing to command; empty where there is. */
 export const notice = signal('');
+/** Which slice the active viewport shows, in the station's order: OHIF counts in its own. */
+export const slice = signal<number | null>(null);
 /** Counts up when viewports show something else than before. */
 export const turned = signal(0);
 
 const NOTHING = 'Show a series in the viewport: commands are about the one that is active.';
+const WATCH_MS = 250;
 const ELSEWHERE =
   'This study is not stored at the station: send it there first, then commands can be given.';
 
 let wanted = '';
+let studyBefore: string | null = null;
 let subscriptions: { unsubscribe: () => void }[] = [];
+let watching: ReturnType<typeof setInterval> | undefined;
 
 /** Follow the active viewport for as long as OHIF's mode is open. */
 export function follow(): void {
@@ -48,6 +53,7 @@ export function follow(): void {
     ...looks.map((event) => viewportGridService.subscribe(event, look)),
     displaySetService.subscribe(displaySetService.EVENTS.DISPLAY_SETS_ADDED, look),
   ];
+  watching = setInterval(watch, WATCH_MS);
   look();
 }
 
@@ -55,7 +61,19 @@ export function follow(): void {
 export function leave(): void {
   for (const each of subscriptions) each.unsubscribe();
   subscriptions = [];
+  clearInterval(watching);
   close('');
+}
+
+function watch(): void {
+  const { activeViewportId } = services().viewportGridService.getState();
+  const viewport = services().cornerstoneViewportService.getCornerstoneViewport(
+    activeViewportId ?? '',
+  );
+  const now = following.value;
+  const image = viewport?.getCurrentImageId?.();
+  const at = image && now ? now.displaySet.imageIds!.indexOf(image) : -1;
+  slice.value = now && at >= 0 && 'slices' in now.place ? now.place.slices[at]! : null;
 }
 
 function look(): void {
@@ -73,18 +91,19 @@ function close(says: string): void {
   batch(() => {
     following.value = null;
     notice.value = says;
-    forget();
+    forget(null);
     open.value = null;
   });
 }
 
-/** Nothing of what was asked about other images stays. */
-function forget(): void {
+/** Nothing of what was asked about other images stays; what is selected stays within its study. */
+function forget(study: string | null): void {
   extent.value = null;
   masks.value = new Map();
   question.value = null;
   said.value = null;
-  selected.value = null;
+  if (study !== studyBefore) selected.value = null;
+  studyBefore = study;
 }
 
 async function take(displaySet: DisplaySet): Promise<void> {
@@ -115,7 +134,7 @@ async function take(displaySet: DisplaySet): Promise<void> {
     : null;
   const place = placed(info, displaySet.imageIds!.map(imageOf));
   batch(() => {
-    if (isOther) forget();
+    if (isOther) forget(displaySet.StudyInstanceUID);
     notice.value = 'refusal' in place ? place.refusal : '';
     crosshair.value = [Math.floor(info.slices.length / 2), rows >> 1, columns >> 1];
     open.value = { study, drawn: { info, lattice }, views: [], prior: null };

@@ -76,6 +76,7 @@ export interface Viewport {
   element: HTMLDivElement;
   type: string;
   getImageIds?(): string[];
+  getCurrentImageId?(): string | undefined;
   setImageIdIndex?(index: number): Promise<string>;
   jumpToWorld?(position: Vector): void;
   render(): void;

@@ -58,9 +58,20 @@ async function openSeries(study: StudyEntry, series: string): Promise<void> {
     displaySetInstanceUIDs: [set.displaySetInstanceUID],
   });
   const until = performance.now() + SHOWN_MS;
-  while (open.value?.drawn.info.series_instance_uid !== series && performance.now() < until) {
+  while (!isShown(series) && performance.now() < until) {
     await new Promise((after) => setTimeout(after, LOOK_MS));
   }
+}
+
+/** Tell whether a series is followed, and the images of it are in a viewport. */
+function isShown(series: string): boolean {
+  const now = following.value;
+  if (!now || open.value?.drawn.info.series_instance_uid !== series) return false;
+  const [first] = now.displaySet.imageIds!;
+  const { cornerstoneViewportService } = services();
+  return viewportsOf(now).some((id) =>
+    cornerstoneViewportService.getCornerstoneViewport(id)?.getImageIds?.().includes(first!),
+  );
 }
 
 async function perform(result: Result): Promise<void> {

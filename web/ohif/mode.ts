@@ -8,7 +8,12 @@ interface Mode {
   [more: string]: unknown;
 }
 
+interface Entered {
+  commandsManager: { runCommand(name: string): unknown };
+}
+
 interface ModeInstance {
+  onModeEnter(given: Entered): void;
   routes: { layoutInstance: { props: Record<string, unknown> } }[];
   [more: string]: unknown;
 }
@@ -29,6 +34,10 @@ async function modeFactory({ loadModules }: Given): Promise<ModeInstance> {
     routeName: 'copilot',
     displayName: 'radcopilot',
     hide: false,
+    onModeEnter(this: ModeInstance, given: Entered): void {
+      modeInstance.onModeEnter.call(this, given);
+      given.commandsManager.runCommand('enterCopilot');
+    },
     routes: [
       {
         ...route,

@@ -11,9 +11,18 @@ sheet.replaceSync(`${page.replaceAll(':root', ':host')}\n${own}`);
 
 /** Draw a component into an element, or take it away again. */
 function draw(component: ComponentType, into: HTMLElement): void {
-  const root = into.shadowRoot ?? into.attachShadow({ mode: 'open' });
-  root.adoptedStyleSheets = [sheet];
+  const root = into.shadowRoot ?? begun(into);
   render(h(component, {}), root);
+}
+
+/** What is typed here is not for the keys of OHIF, which turn and flip images. */
+function begun(into: HTMLElement): ShadowRoot {
+  const root = into.attachShadow({ mode: 'open' });
+  root.adoptedStyleSheets = [sheet];
+  for (const kind of ['keydown', 'keypress', 'keyup']) {
+    into.addEventListener(kind, (event) => event.stopPropagation());
+  }
+  return root;
 }
 
 /** Draw a component over everything, for as long as the page lives. */
@@ -36,6 +45,6 @@ export function held(component: ComponentType, mark: () => symbol): () => object
     shown = element;
     if (element) draw(component, element);
   };
-  const props = { ref, style: { height: '100%' } };
+  const props = { ref, style: { height: '100%', minHeight: 0, overflow: 'hidden' } };
   return () => ({ $$typeof: mark(), type: 'div', key: null, ref, props, _owner: null });
 }

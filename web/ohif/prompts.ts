@@ -3,9 +3,10 @@
 
 import { effect } from '@preact/signals';
 
+import type { Vector } from '../src/geometry.ts';
 import type { Hint } from '../src/hints.ts';
 import { hints, open, say } from '../src/station.ts';
-import { following } from './following.ts';
+import { type Following, following } from './following.ts';
 import { type Annotation, libraries, run, services } from './host.ts';
 import { type Drawing, asHint } from './placing.ts';
 
@@ -16,11 +17,10 @@ const KINDS: Record<string, Drawing['kind']> = { [BOX]: 'box', [CLICK]: 'point' 
 const OFF_THE_IMAGES =
   'Draw this on the images as they were taken: it does not lie on one of them.';
 
-/** The prompts that are shown, each with the annotation it came from. */
-const drawn = new Map<string, Hint>();
+/** The prompts, each with the annotation it came from and the images it is on. */
+const drawn = new Map<string, { hint: Hint; on: string }>();
 const GROUPS = ['default', 'mpr'];
 let isListening = false;
-let seriesBefore: string | undefined;
 
 /** Give the mouse's first button to one of OHIF's tools. */
 export function take(toolName: string): void {
@@ -46,57 +46,56 @@ export function listenToTools(): void {
 }
 
 function add(annotation: Annotation, isNew: boolean): void {
-  const found = read(annotation);
-  if (!found) {
+  const now = following.value;
+  const hint = now && read(annotation, now);
+  if (!hint) {
     drop(annotation.annotationUID);
     if (isNew && open.value) say(OFF_THE_IMAGES, true);
     return;
   }
-  const before = drawn.get(annotation.annotationUID);
-  drawn.set(annotation.annotationUID, found);
-  hints.value = [...hints.value.filter((each) => each !== before), found];
+  drawn.set(annotation.annotationUID, { hint, on: now.displaySet.displaySetInstanceUID });
+  hints.value = ofThese(now);
 }
 
 function drop(uid: string): void {
-  const before = drawn.get(uid);
-  if (!before) return;
-  drawn.delete(uid);
-  hints.value = hints.value.filter((each) => each !== before);
+  if (drawn.delete(uid)) hints.value = ofThese(following.value);
 }
 
-/** Return what an annotation is on the series that is open; null where it is not on it. */
-function read({ metadata, data }: Annotation): Hint | null {
-  const now = following.value;
-  if (!now || !open.value || 'refusal' in now.place) return null;
-  const drawing: Drawing = {
-    kind: KINDS[metadata.toolName]!,
-    points: data.handles.points.map(([x, y, z]) => [x, y, z]),
-  };
-  const { slices } = open.value.drawn.info;
-  const at = now.displaySet.imageIds!.indexOf(metadata.referencedImageId ?? '');
-  if (at >= 0) {
-    const slice = now.place.slices[at]!;
-    return asHint(drawing, slices[slice]!, slice);
-  }
-  const on = slices.flatMap((plane, n) => asHint(drawing, plane, n) ?? []);
-  return on.length === 1 ? on[0]! : null;
+const ofThese = (now: Following | null): Hint[] =>
+  [...drawn.values()]
+    .filter(({ on }) => on === now?.displaySet.displaySetInstanceUID)
+    .map(({ hint }) => hint);
+
+/** Return what an annotation is on the series that is open; null where it is on no image of it. */
+function read({ metadata, data }: Annotation, { displaySet, place }: Following): Hint | null {
+  if ('refusal' in place || !open.value) return null;
+  const at = displaySet.imageIds!.indexOf(metadata.referencedImageId ?? '');
+  if (at < 0) return null; // another series, whatever its place in the patient, or a cut across
+  const slice = place.slices[at]!;
+  const points = data.handles.points.map(([x, y, z]): Vector => [x, y, z]);
+  const plane = open.value.drawn.info.slices[slice]!;
+  return asHint({ kind: KINDS[metadata.toolName]!, points }, plane, slice);
 }
+
+/** Forget what OHIF has taken away with its mode. */
+export function forgetPrompts(): void {
+  drawn.clear();
+  hints.value = [];
+}
+
+// each series has its own; those of one that is not shown wait there
+effect(() => {
+  hints.value = ofThese(following.value);
+});
 
 // a prompt that is let go of, here or because a mask came of it, goes from OHIF's images as well
 effect(() => {
   const kept = new Set(hints.value);
-  const gone = [...drawn].filter(([, hint]) => !kept.has(hint)).map(([uid]) => uid);
-  for (const uid of gone) {
+  const on = following.peek()?.displaySet.displaySetInstanceUID;
+  for (const [uid, each] of [...drawn]) {
+    if (each.on !== on || kept.has(each.hint)) continue;
     drawn.delete(uid);
     services().measurementService.remove(uid);
     libraries().cornerstoneTools.annotation.state.removeAnnotation(uid);
   }
-});
-
-// of one series at a time
-effect(() => {
-  const series = following.value?.displaySet.displaySetInstanceUID;
-  if (series === seriesBefore) return;
-  seriesBefore = series;
-  hints.value = [];
 });

@@ -155,5 +155,5 @@ export function listenToPerson(): void {
     }).then((answer) => (answer.ok ? undefined : someoneHere()));
   };
   for (const kind of ['pointerdown', 'pointermove', 'keydown', 'wheel'])
-    document.addEventListener(kind, here, { passive: true });
+    document.addEventListener(kind, here, { passive: true, capture: true });
 }

@@ -162,6 +162,7 @@ export interface Station {
   /** Sentences to show of each intent of the grammar. */
   sentences: Record<string, string[]>;
   destinations: Destination[];
+  has_ohif: boolean;
 }
 
 export class ServerError extends Error {}

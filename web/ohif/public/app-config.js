@@ -28,7 +28,7 @@ window.config = {
         wadoRoot: '/dicom-web',
         qidoSupportsIncludeField: true,
         supportsReject: false,
-        supportsStow: true,
+        supportsStow: false, // what is stored goes by the panel, after a yes
         supportsFuzzyMatching: true,
         supportsWildcard: true,
         imageRendering: 'wadors',

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
 
 import { whyNot } from '../access.ts';
 import type { MeasurementEntry, Result } from '../api.ts';
@@ -156,13 +157,18 @@ function together(result: Result, verb: string): string {
 
 function Card({ finding, tools }: { finding: Finding; tools: ComponentChildren }) {
   const { key, mask, result } = finding;
+  const card = useRef<HTMLLIElement>(null);
   const isSelected = key === selected.value;
+  useEffect(() => {
+    if (isSelected) card.current?.scrollIntoView({ block: 'nearest' });
+  }, [isSelected, result.state]);
   const name = title(mask);
   const others = otherMeasures(result, mask);
   const refusal = whyNot('decide');
   const warnings = [...new Set([...mask.warnings, ...(result.warnings ?? [])])];
   return (
     <li
+      ref={card}
       class={`finding ${isSelected ? 'is-selected' : ''}`}
       data-testid="finding"
       data-key={key}

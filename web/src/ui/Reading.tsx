@@ -1,4 +1,4 @@
-import { isHelpOpen, open, tab } from '../station.ts';
+import { isHelpOpen, open, station, tab } from '../station.ts';
 import { closeStudy } from '../studies.ts';
 import { age, date } from '../words.ts';
 import { CommandBar } from './CommandBar.tsx';
@@ -8,6 +8,11 @@ import { Report } from './Report.tsx';
 import { Strip } from './Strip.tsx';
 import { Viewport } from './Viewport.tsx';
 import { Who } from './Who.tsx';
+
+function openOhif(): void {
+  const uid = open.value!.study.study_instance_uid;
+  window.open(`/ohif/copilot?StudyInstanceUIDs=${uid}`, '_blank', 'noopener');
+}
 
 function Banner() {
   const { info } = open.value!.drawn;
@@ -25,6 +30,16 @@ function Banner() {
       <p class="study">
         {[study.description, date(study.date), study.accession_number].filter(Boolean).join(' · ')}
       </p>
+      {station.value?.has_ohif && (
+        <button
+          type="button"
+          class="ghost"
+          title="Open this study in the OHIF viewer, in a tab of its own"
+          onClick={openOhif}
+        >
+          OHIF
+        </button>
+      )}
       <button
         type="button"
         class="ghost"
