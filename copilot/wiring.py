@@ -25,6 +25,7 @@ from copilot.agent.endpoint import Endpoint
 from copilot.agent.loop import Limits
 from copilot.agent.record import Records
 from copilot.analysis import Analyst
+from copilot.comparing.comparer import Comparer
 from copilot.audit import SqlAuditLog
 from copilot.concepts import load_concepts
 from copilot.fetching import Fetcher
@@ -247,6 +248,11 @@ class House:
             finders=(NoduleFinder(self.concepts),),
             agent=self.agent,
         )
+
+    @cached_property
+    def comparer(self) -> Comparer:
+        """Compares files with a prior's."""
+        return Comparer(analyst=self.analyst, concepts=self.concepts, uids=self.uids)
 
     @cached_property
     def agent_records(self) -> Records:

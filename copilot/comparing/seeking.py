@@ -77,13 +77,24 @@ def outline(
 
 
 def sought(
-    segmenter: Segmenter, segment: Segment, prompt: Prompt, here: Side, other: Side
+    segmenter: Segmenter,
+    segment: Segment,
+    prompt: Prompt,
+    here: Side,
+    other: Side,
+    *,
+    any_engine: bool = False,
 ) -> Sought:
     """Return what becomes of a lesion of ``here`` on the other study.
 
     It is absent when its place holds nothing of half its contrast, or hardly anything that the
     engine takes for the same kind of thing. An outline by another engine, or one that lies beside
     the place, decides nothing.
+
+    Parameters
+    ----------
+    any_engine
+        Of a lesion that another tool outlined: no engine of ours is the same.
     """
     seen = seen_on(here.volume, segment.mask, other.volume, here.there, here.back)
     if seen.sight is Sight.OUT_OF_FIELD:
@@ -93,7 +104,10 @@ def sought(
         says = f"not found on the {other.name}, which shows its place: {seen.says}"
         return Sought(found=Found.ABSENT, says=says)
     found = _outlined(segmenter, seen.core, prompt, other.volume, seen.region)
-    if isinstance(found, Segment) and found.provenance.engine == segment.provenance.engine:
+    is_same = isinstance(found, Segment) and (
+        any_engine or found.provenance.engine == segment.provenance.engine
+    )
+    if isinstance(found, Segment) and is_same:
         apart = _apart_mm(found.mask, seen.region)
         if (found.mask.voxels & seen.region.voxels).any() and apart <= _reach_mm(seen.region):
             says = f"outlined on the {other.name} with the same engine"
@@ -146,5 +160,3 @@ def _apart_mm(one: Mask, other: Mask) -> float:
 def centre_lps_mm(mask: Mask) -> NDArray[np.float64]:
     """Return the centre of gravity (3,) of a mask."""
     return mask.grid.to_lps_mm(np.argwhere(mask.voxels).mean(axis=0))
-
-
