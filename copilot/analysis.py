@@ -377,9 +377,7 @@ class Analyst:
             timings_s=clock.seconds,
         )
 
-    def _measured(
-        self, volume: Volume, outcome: "_Outcome", command: Command
-    ) -> list[Marked]:
+    def _measured(self, volume: Volume, outcome: "_Outcome", command: Command) -> list[Marked]:
         asked = command.measures if isinstance(command, SegmentCommand | MeasureCommand) else ()
         marked: list[Marked] = []
         for number, segment in enumerate(outcome.segments, start=1):

@@ -25,8 +25,8 @@ from copilot.agent.endpoint import Endpoint
 from copilot.agent.loop import Limits
 from copilot.agent.record import Records
 from copilot.analysis import Analyst
-from copilot.comparing.comparer import Comparer
 from copilot.audit import SqlAuditLog
+from copilot.comparing.comparer import Comparer
 from copilot.concepts import load_concepts
 from copilot.fetching import Fetcher
 from copilot.intent.grammar import SpokenGrammar

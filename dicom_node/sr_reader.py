@@ -212,9 +212,7 @@ def _segment(group: Dataset) -> tuple[InstanceUID | None, int | None]:
     return None, None
 
 
-def _number(
-    group: Dataset, concepts: frozenset[_Concept], units: dict[str, float]
-) -> float | None:
+def _number(group: Dataset, concepts: frozenset[_Concept], units: dict[str, float]) -> float | None:
     for child in _children(group):
         if _concept(child) not in concepts or not child.get("MeasuredValueSequence"):
             continue

@@ -133,7 +133,13 @@ def ask(
     if prior is not None:
         beside = prior_of(prior, prior_series, prior_box or (), prior_point or ())
         compare_and_tell(
-            home, files, beside, command, hints, engine, Telling(sentence, output, as_json)
+            home,
+            files,
+            beside,
+            command,
+            hints=hints,
+            engine=engine,
+            telling=Telling(sentence, output, as_json),
         )
         return
     if prior_series or prior_box or prior_point:

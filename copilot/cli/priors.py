@@ -54,6 +54,7 @@ def compare_and_tell(
     files: Sequence[Path],
     prior: Prior,
     command: Command,
+    *,
     hints: Hints,
     engine: str | None,
     telling: Telling,
@@ -73,7 +74,9 @@ def compare_and_tell(
             '"compare with the prior"'
         )
     with progress_bar() as progress:
-        compared = home.comparer.run(files, prior, command, hints, progress, engine)
+        compared = home.comparer.run(
+            files, prior, command, hints=hints, progress=progress, engine=engine
+        )
     document = _document(compared, hints, telling)
     if telling.as_json:
         emit(document)

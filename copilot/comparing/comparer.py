@@ -1,41 +1,36 @@
 """A study compared with its prior: aligned, outlined on both, matched, and said."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Final
 
 from copilot.analysis import Analysis, Analyst, Named
-from copilot.comparing.earlier import earlier_reports
-from copilot.comparing.lesions import lesion_of, reported_lesion
-from copilot.comparing.marks import is_air, middle, moved, prompts_of
-from copilot.comparing.pairing import Item, Paired, Pairing, dice
-from copilot.comparing.seeking import Side, outline
+from copilot.comparing.pairing import Item, Paired, Pairing
+from copilot.comparing.seeking import Side
+from copilot.comparing.work import Work
 from copilot.hints import Hints
 from dicom_node.files import headers
 from dicom_node.pairing import check_one_patient, dates
 from dicom_node.volumes import load_series
 from domain.alignment import Alignment
-from domain.command import Command, MeasureCommand, SegmentCommand
-from domain.comparison import Change, Origin, Verdict
-from domain.concepts import Concept, ConceptTable
+from domain.command import Command
+from domain.comparison import Change, Verdict
+from domain.concepts import ConceptTable
 from domain.errors import CannotDoError
-from domain.ports import Progress, Segmenter, UidSource
-from domain.prompt import Prompt
+from domain.ports import Progress, UidSource
 from domain.segment import Segment
-
-from domain.volume import Volume
 from reporting.priors.align import aligned
 from reporting.priors.difference import BrightnessChange, brightness_change
 from reporting.priors.doubling import days_between
 from reporting.priors.recist import Assessment, assessed
 from reporting.priors.wording import compared_with, said, summary
+from reporting.wording import capitalised
 
-_SAME: Final = 0.5
 _NOTHING_MARKED: Final = (
-    "nothing is marked on either study and the prior has no SR or SEG: click on or draw a box round "
-    "each lesion (--point, --box, on the prior --prior-point, --prior-box)"
+    "nothing is marked on either study and the prior has no SR or SEG: click on each lesion or "
+    "draw a box round it (--point, --box, on the prior --prior-point, --prior-box)"
 )
 
 
@@ -95,6 +90,7 @@ class Comparer:
         files: Sequence[Path],
         prior: Prior,
         command: Command,
+        *,
         hints: Hints,
         progress: Progress,
         engine: str | None = None,
@@ -120,50 +116,52 @@ class Comparer:
             days = days_between(when.prior, when.current)
         except CannotDoError as error:
             notes.append(str(error))
-        work = _Work(
-            comparer=self,
+        work = Work(
             segmenter=segmenter,
-            engine=name,
-            concept=_concept(command),
+            concepts=self._concepts,
+            command=command,
             current=load_series(files, progress),
             prior=load_series(prior.images, progress),
             notes=notes,
         )
         made = Comparison(current_date=when.current, prior_date=when.prior, days=days)
-        made, paired, only = self._compared(work, made, prior, command, hints, progress)
-        made = replace(made, notes=tuple(dict.fromkeys(notes)))
-        return self._written(work, files, prior, command, made, paired, only)
+        work.read_marks(hints, prior.hints)
+        outcome = self._compared(work, made, prior, progress)
+        made = replace(outcome.comparison, notes=tuple(dict.fromkeys(notes)))
+        return self._written(work, files, prior, replace(outcome, comparison=made), engine=name)
 
     def _compared(
-        self,
-        work: "_Work",
-        made: Comparison,
-        prior: Prior,
-        command: Command,
-        hints: Hints,
-        progress: Progress,
-    ) -> tuple[Comparison, tuple[Paired, ...], tuple[Segment, ...]]:
-        """Return the comparison, its pairs, and outlines that nothing was compared of."""
-        work.read_marks(hints, prior.hints)
-        work.read_words(command)
+        self, work: Work, made: Comparison, prior: Prior, progress: Progress
+    ) -> "_Outcome":
         try:
             alignment = aligned(work.current, work.prior, progress)
         except CannotDoError as error:
-            return replace(made, refusal=str(error)), (), work.outlined_now()
-        made = replace(made, alignment=alignment)
-        if alignment.quality.refusal is not None:
-            return replace(made, refusal=alignment.quality.refusal), (), work.outlined_now()
+            refused = replace(made, refusal=str(error))
+            return _Outcome(comparison=refused, only=work.outlined_now())
+        made = replace(made, alignment=alignment, refusal=alignment.quality.refusal)
+        if made.refusal is not None:
+            return _Outcome(comparison=made, only=work.outlined_now())
         work.read_reports(prior.others)
         current, earlier = work.items(alignment, progress)
-        if not current and not earlier:
-            if work.current.modality == "MR" and hints.is_empty and prior.hints.is_empty:
-                try:
-                    found = brightness_change(work.current, work.prior, alignment)
-                except CannotDoError as error:
-                    return replace(made, refusal=str(error)), (), ()
-                return replace(made, brightness=found), (), ()
+        if current or earlier:
+            return self._paired(work, made, alignment, current, earlier)
+        if work.current.modality != "MR" or work.prompts or work.prior_prompts:
             refusal = "; ".join(work.refusals) or _NOTHING_MARKED
-            return replace(made, refusal=refusal), (), ()
+            return _Outcome(comparison=replace(made, refusal=refusal))
+        try:
+            found = brightness_change(work.current, work.prior, alignment)
+        except CannotDoError as error:
+            return _Outcome(comparison=replace(made, refusal=str(error)))
+        return _Outcome(comparison=replace(made, brightness=found), only=found.segments)
+
+    def _paired(
+        self,
+        work: Work,
+        made: Comparison,
+        alignment: Alignment,
+        current: Sequence[Item],
+        earlier: Sequence[Item],
+    ) -> "_Outcome":
         pairing = Pairing(
             segmenter=work.segmenter,
             current=Side(
@@ -184,43 +182,50 @@ class Comparer:
             on_current=work.found_on_current,
         )
         paired = tuple(
-            replace(each, change=_explained(each.change, alignment))
+            self._followed(replace(each, change=_explained(each.change, alignment)))
             for each in pairing.changes(current, earlier)
         )
         changes = tuple(each.change for each in paired)
         work.notes += work.refusals
-        return replace(made, changes=changes, recist=assessed(changes)), paired, ()
+        compared = replace(made, changes=changes, recist=assessed(changes))
+        return _Outcome(comparison=compared, paired=paired)
+
+    def _followed(self, paired: Paired) -> Paired:
+        """Give both lesions of a pair one tracking UID; a pair in doubt gets two."""
+        change, prior, current = paired.change, paired.change.prior, paired.change.current
+        uid = (prior.tracking_uid if prior else None) or self._uids.new_uid()
+        if prior is not None:
+            prior = replace(prior, tracking_uid=uid)
+        if current is not None:
+            in_doubt = prior is not None and change.verdict is Verdict.AMBIGUOUS
+            current = replace(current, tracking_uid=self._uids.new_uid() if in_doubt else uid)
+        return replace(paired, change=replace(change, prior=prior, current=current))
 
     def _written(
         self,
-        work: "_Work",
+        work: Work,
         files: Sequence[Path],
         prior: Prior,
-        command: Command,
-        made: Comparison,
-        paired: Sequence[Paired],
-        only: Sequence[Segment],
+        outcome: "_Outcome",
+        *,
+        engine: str,
     ) -> Compared:
         """Write both studies' objects: a lesion has one tracking UID in all of them."""
-        now: list[Named] = [Named(segment=each) for each in only]
-        then: list[Named] = []
-        for each in paired:
-            uid = (each.prior.lesion.tracking_uid if each.prior else None) or self._uids.new_uid()
-            label = next(i.lesion.label for i in (each.current, each.prior) if i is not None)
-            if each.current is not None and each.current.segment is not None:
-                now.append(Named(segment=each.current.segment, label=label, uid=uid))
-            is_ours = each.prior is not None and each.prior.lesion.reported_by is None
-            if each.prior is not None and each.prior.segment is not None and is_ours:
-                then.append(Named(segment=each.prior.segment, label=label, uid=uid))
-        if made.brightness is not None:
-            now += [Named(segment=each) for each in made.brightness.segments]
-        lines = [said(change, made.prior_date, made.current_date) for change in made.changes]
-        if made.brightness is not None:
-            lines.append(made.brightness.in_words())
-        if made.refusal is not None:
-            lines.append(made.refusal[:1].upper() + made.refusal[1:] + ".")
+        made = outcome.comparison
+        now = [Named(segment=each) for each in outcome.only]
+        now += [
+            Named(segment=each.current.segment, label=lesion.label, uid=lesion.tracking_uid)
+            for each in outcome.paired
+            if (lesion := each.change.current) and each.current and each.current.segment
+        ]
+        then = [
+            Named(segment=each.prior.segment, label=lesion.label, uid=lesion.tracking_uid)
+            for each in outcome.paired
+            if (lesion := each.change.prior) and each.prior and each.prior.segment
+            if lesion.reported_by is None
+        ]
         analysis = self._analyst.drawn(
-            files, command, now, work.engine, volume=work.current, statements=lines
+            files, work.command, now, engine, volume=work.current, statements=_lines(made)
         )
         analysis = self._analyst.compared(
             analysis,
@@ -229,18 +234,29 @@ class Comparer:
         )
         before = None
         if then:
-            before = self._analyst.drawn(prior.images, command, then, work.engine, volume=work.prior)
+            before = self._analyst.drawn(
+                prior.images, work.command, then, engine, volume=work.prior
+            )
         return Compared(comparison=made, current=analysis, prior=before)
 
-    def concept(self, phrase: str | None) -> Concept | None:
-        """Return a concept by its phrase."""
-        return self._concepts.find(phrase) if phrase else None
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Outcome:
+    """A comparison, its pairs, and outlines that nothing was compared of."""
+
+    comparison: Comparison
+    paired: tuple[Paired, ...] = ()
+    only: tuple[Segment, ...] = ()
 
 
-def _concept(command: Command) -> str | None:
-    if isinstance(command, SegmentCommand):
-        return command.concept[0]
-    return command.concept if isinstance(command, MeasureCommand) else None
+def _lines(made: Comparison) -> list[str]:
+    """Return what the draft says of a comparison."""
+    lines = [said(change, made.prior_date, made.current_date) for change in made.changes]
+    if made.brightness is not None:
+        lines.append(made.brightness.in_words())
+    if made.refusal is not None:
+        lines.append(f"{capitalised(made.refusal)}.")
+    return lines
 
 
 def _explained(change: Change, alignment: Alignment) -> Change:
@@ -250,131 +266,3 @@ def _explained(change: Change, alignment: Alignment) -> Change:
             change, reasons=(*change.reasons, f"alignment: {alignment.quality.in_words()}")
         )
     return change
-
-
-@dataclass(kw_only=True)
-class _Work:
-    """One comparison under way."""
-
-    comparer: Comparer
-    segmenter: Segmenter
-    engine: str
-    concept: str | None
-    current: Volume
-    prior: Volume
-    notes: list[str]
-    refusals: list[str] = field(default_factory=list)
-    prompts: tuple[Prompt, ...] = ()
-    prior_prompts: tuple[Prompt, ...] = ()
-    reported: list[Item] = field(default_factory=list)
-    count: int = 0
-
-    def read_marks(self, hints: Hints, prior: Hints) -> None:
-        """Take what was pointed at on both studies."""
-        self.prompts = prompts_of(hints, self.concept, self.current)
-        self.prior_prompts = prompts_of(prior, self.concept, self.prior)
-
-    def read_words(self, command: Command) -> None:
-        """Take what is named alone, where nothing was pointed at: an organ, on both studies."""
-        if self.prompts or self.prior_prompts or not isinstance(command, SegmentCommand):
-            return
-        side = command.side.value if command.side else None
-        self.prompts = tuple(Prompt(concept=each, side=side) for each in command.concept)
-        self.prior_prompts = self.prompts
-
-    def read_reports(self, paths: Sequence[Path]) -> None:
-        """Take what was reported of the prior."""
-        found = earlier_reports(paths, self.prior)
-        self.notes += found.notes
-        for each in found.lesions:
-            lesion = reported_lesion(self.prior, each)
-            if lesion is not None:
-                self.reported.append(Item(lesion=lesion, segment=each.segment))
-
-    def outlined_now(self) -> tuple[Segment, ...]:
-        """Return the outlines of the current study alone."""
-        found = (self._outline(self.current, prompt) for prompt in self.prompts)
-        return tuple(each for each in found if isinstance(each, Segment))
-
-    def items(
-        self, alignment: Alignment, progress: Progress
-    ) -> tuple[list[Item], list[Item]]:
-        """Return the lesions of both studies: pointed at, or reported of the prior.
-
-        What was pointed at on the current study and is not there is looked for on the prior: a
-        lesion that went.
-        """
-        current: list[Item] = []
-        wanted = list(self.prior_prompts)
-        for number, prompt in enumerate(self.prompts):
-            progress(number / len(self.prompts), "outlining")
-            segment = self._outline(self.current, prompt)
-            if isinstance(segment, Segment):
-                if not self._is_twice(segment, current):
-                    current.append(self._item(self.current, segment, prompt, self._label()))
-                continue
-            if prompt.is_text_only:
-                self.refusals.append(segment)
-                continue
-            place = alignment.to_prior(self.current.grid.to_lps_mm(middle(prompt)))
-            index = self.prior.grid.to_index(place)
-            there = moved(prompt, (float(index[0]), float(index[1]), float(index[2])), self.prior)
-            if there is None:
-                self.refusals.append(f"{_where(prompt)}: {segment}")
-                continue
-            wanted.append(there)
-        prior = list(self.reported)
-        for prompt in wanted:
-            segment = self._outline(self.prior, prompt)
-            if not isinstance(segment, Segment):
-                where = "" if prompt.is_text_only else f", {_where(prompt)}"
-                self.refusals.append(f"on the prior{where}: {segment}")
-            elif not self._is_twice(segment, prior):
-                label = f"Prior finding {len(prior) + 1}"
-                prior.append(self._item(self.prior, segment, prompt, label))
-        progress(1.0, "outlining")
-        return current, prior
-
-    def found_on_prior(self, segment: Segment, prompt: Prompt, label: str) -> Item:
-        """Return the item of a lesion that was sought on the prior."""
-        return self._item(self.prior, segment, prompt, label, Origin.REMEASURED)
-
-    def found_on_current(self, segment: Segment, prompt: Prompt, label: str) -> Item:
-        """Return the item of a lesion of the prior that was sought on the current study."""
-        return self._item(self.current, segment, prompt, label, Origin.REMEASURED)
-
-    def _outline(self, volume: Volume, prompt: Prompt) -> Segment | str:
-        if not prompt.is_text_only and is_air(volume, prompt):
-            return "there is nothing but air where it is marked"
-        return outline(self.segmenter, volume, prompt)
-
-    def _item(
-        self,
-        volume: Volume,
-        segment: Segment,
-        prompt: Prompt,
-        label: str,
-        origin: Origin = Origin.OUTLINED,
-    ) -> Item:
-        concept = self.comparer.concept(segment.concept)
-        return Item(
-            lesion=lesion_of(volume, segment, concept, label, origin),
-            segment=segment,
-            prompt=prompt,
-        )
-
-    def _is_twice(self, segment: Segment, items: Iterable[Item]) -> bool:
-        for each in items:
-            if each.segment is not None and dice(each.segment.mask, segment.mask) > _SAME:
-                self.notes.append(f"two marks lie on {each.lesion.label}: it is compared once")
-                return True
-        return False
-
-    def _label(self) -> str:
-        self.count += 1
-        return f"Finding {self.count}"
-
-
-def _where(prompt: Prompt) -> str:
-    index, row, column = middle(prompt)
-    return f"mark at slice {index:.0f}, row {row:.0f}, column {column:.0f}"

@@ -76,7 +76,17 @@ def earlier_reports(paths: Sequence[Path], volume: Volume) -> EarlierReports:
                 notes += [f"{path.name}: {note}" for note in found.notes]
         except InputError as error:
             notes.append(f"{path.name} of the prior was not used: {error}")
+    lesions, unplaced = _joined(reports, segmentations)
+    return EarlierReports(lesions=lesions, notes=tuple(dict.fromkeys((*notes, *unplaced))))
+
+
+def _joined(
+    reports: Sequence[MeasurementReport],
+    segmentations: dict[InstanceUID, tuple[str, dict[int, LoadedSegment]]],
+) -> tuple[tuple[Earlier, ...], list[str]]:
+    """Return the lesions of reports with their outlines, and the outlines without a report."""
     lesions: list[Earlier] = []
+    notes: list[str] = []
     used: set[tuple[InstanceUID, int]] = set()
     for report in sorted(reports, key=lambda each: each.content_date):
         for lesion in report.lesions:
@@ -96,7 +106,7 @@ def earlier_reports(paths: Sequence[Path], volume: Volume) -> EarlierReports:
             for number, segment in by_number.items()
             if (uid, number) not in used and not segment.mask.is_empty
         ]
-    return EarlierReports(lesions=tuple(lesions), notes=tuple(dict.fromkeys(notes)))
+    return tuple(lesions), notes
 
 
 def _reported(

@@ -47,13 +47,11 @@ def lesion_of(
 
 
 def reported_lesion(volume: Volume, earlier: Earlier) -> Lesion | None:
-    """Return a reported lesion; its own numbers go before those of its outline; None if no place."""
+    """Return a reported lesion, its own numbers before its outline's; None without a place."""
     if earlier.centre_lps_mm is None:
         return None
     said = earlier.reported
-    measured = (
-        lesion_of(volume, earlier.segment, None, earlier.label) if earlier.segment else None
-    )
+    measured = lesion_of(volume, earlier.segment, None, earlier.label) if earlier.segment else None
     site = (earlier.code_meaning or "").lower()
     has_volume = said is not None and said.volume_ml is not None
     return Lesion(
@@ -68,7 +66,11 @@ def reported_lesion(volume: Volume, earlier: Earlier) -> Lesion | None:
         slice_spacing_mm=volume.grid.spacing_mm[0],
         organ=site or None,
         side=said.side if said else None,
-        kind=Kind.LYMPH_NODE if _NODE in site else Kind.LUNG_NODULE if site == _LUNG else Kind.OTHER,
+        kind=Kind.LYMPH_NODE
+        if _NODE in site
+        else Kind.LUNG_NODULE
+        if site == _LUNG
+        else Kind.OTHER,
         origin=Origin.REPORTED if has_volume else Origin.REPORTED_OUTLINE,
         reported_by=earlier.made_by,
         tracking_uid=earlier.tracking_uid,

@@ -18,12 +18,17 @@ _CLICK_PX: Final = 2
 _BESIDE: Final = 1
 
 
-def prompts_of(hints: Hints, concept: str | None, volume: Volume) -> tuple[Prompt, ...]:
+def prompts_of(hints: Hints, asked: Prompt, volume: Volume) -> tuple[Prompt, ...]:
     """Return a prompt for each lesion pointed at.
 
     Boxes that overlap on their slices and are no further apart than they are wide are of one
     lesion; a click belongs to the box that holds it, else it is a lesion of its own. Lines and
     scribbles are each a lesion; what says "not this" goes with every lesion.
+
+    Parameters
+    ----------
+    asked
+        What they are called, and on which side.
 
     Raises
     ------
@@ -32,7 +37,7 @@ def prompts_of(hints: Hints, concept: str | None, volume: Volume) -> tuple[Promp
     """
     not_points = tuple(each for each in hints.points if not each.positive)
     not_boxes = tuple(each for each in hints.boxes if not each.positive)
-    blank = Prompt(concept=concept, slice_range=hints.slice_range)
+    blank = replace(asked, slice_range=hints.slice_range)
     groups = _grouped([each for each in hints.boxes if each.positive], volume.grid)
     found: list[Prompt] = []
     free = [each for each in hints.points if each.positive]

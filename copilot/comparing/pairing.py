@@ -111,7 +111,9 @@ class Pairing:
     def _pair(self, current: Item, prior: Item) -> Paired:
         made_by = current.segment.provenance.engine if current.segment else None
         other = prior.lesion.reported_by is not None and prior.lesion.reported_by != made_by
-        change = changed(current.lesion, prior.lesion, self.current.volume.modality, self.days, other)
+        change = changed(
+            current.lesion, prior.lesion, self.current.volume.modality, self.days, other
+        )
         return Paired(change=change, current=current, prior=prior)
 
     def _unmatched(

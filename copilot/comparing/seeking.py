@@ -1,6 +1,5 @@
 """One lesion sought on the other study, by the engine that outlined it."""
 
-
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK as sitk  # noqa: N813 - as its documentation does
 from numpy.typing import NDArray
 
 from domain.alignment import Alignment, AlignmentQuality, Displacement
@@ -249,7 +249,10 @@ def _deformed(
 def _shrunk(image: sitk.Image, factor: int, step: float) -> sitk.Image:
     if factor == 1:
         return image
-    return sitk.Shrink(sitk.SmoothingRecursiveGaussian(image, factor * step / 2), [factor] * 3)
+    shrunk: sitk.Image = sitk.Shrink(
+        sitk.SmoothingRecursiveGaussian(image, factor * step / 2), [factor] * 3
+    )
+    return shrunk
 
 
 def _field(field: sitk.Image) -> sitk.Transform:

@@ -42,9 +42,13 @@ def changed(
     else:
         verdict = Verdict.STABLE
     beyond = "beyond" if verdict is not Verdict.STABLE else "within"
-    warnings = ()
+    warnings: tuple[str, ...] = ()
     if other_tool and prior.origin in {Origin.REPORTED, Origin.REPORTED_OUTLINE}:
         warnings = (_OTHER_TOOL.format(prior.reported_by or "another tool"),)
+    line = (
+        f"volume {prior.volume_ml:.2f} mL then {current.volume_ml:.2f} mL, {percent:+.0f} %, "
+        f"{beyond} the limits {low:+.0f} % to {high:+.0f} %"
+    )
     doubling = None
     if days is not None and verdict is not Verdict.SMALLER:
         doubling = doubling_time(prior.volume_ml, current.volume_ml, days, allowed.half_width)
@@ -56,8 +60,7 @@ def changed(
         limit_percent=(low, high),
         doubling=doubling,
         reasons=(
-            f"volume {prior.volume_ml:.2f} mL then {current.volume_ml:.2f} mL, {percent:+.0f} %, "
-            f"{beyond} the limits {low:+.0f} % to {high:+.0f} %",
+            line,
             allowed.source,
         ),
         warnings=warnings,

@@ -5,11 +5,12 @@ and slice thickness. What differs by more than noise and misplaced edges explain
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import edt
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK as sitk  # noqa: N813 - as its documentation does
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.filters import threshold_otsu
@@ -79,9 +80,10 @@ class BrightnessChange:
     def in_words(self) -> str:
         """Say it in a sentence."""
         return (
-            f"Subtraction of the prior, proposed for confirmation: {self.brighter_ml:.2f} mL became "
-            f"brighter in {len(self.brighter)} places (of it {self.brighter_core_ml:.2f} mL by half "
-            f"of the change or more), {self.darker_ml:.2f} mL darker in {len(self.darker)}; "
+            f"Subtraction of the prior, proposed for confirmation: {self.brighter_ml:.2f} mL "
+            f"became brighter in {len(self.brighter)} places (of it {self.brighter_core_ml:.2f} mL "
+            f"by half of the change or more), {self.darker_ml:.2f} mL darker in "
+            f"{len(self.darker)}; "
             f"{self.searched_ml:.0f} mL were searched, likeness of the series {self.likeness:.2f}."
         )
 
@@ -120,8 +122,8 @@ def brightness_change(current: Volume, prior: Volume, alignment: Alignment) -> B
     faded = _parts(current, -difference, -sigmas, tissue & (then > median), inner)
     if max(len(grown[0]), len(faded[0])) > _MANY:
         raise CannotDoError(
-            f"{len(grown[0])} places are brighter and {len(faded[0])} darker than on the prior, more "
-            f"than {_MANY}: the series differ in more than lesions (likeness {likeness:.2f}, "
+            f"{len(grown[0])} places are brighter and {len(faded[0])} darker than on the prior, "
+            f"more than {_MANY}: the series differ in more than lesions (likeness {likeness:.2f}, "
             f"alignment: {alignment.quality.in_words()}); mark the lesions on both"
         )
     segments = [
@@ -215,7 +217,7 @@ def _noise(difference: _Array, gradient: _Array, tissue: _Marked) -> _Array:
     edges, values = gradient[tissue], difference[tissue]
     limits = np.quantile(edges, np.linspace(0.0, 1.0, _BINS + 1))
     squared, variance = [], []
-    for low, high in zip(limits[:-1], limits[1:], strict=True):
+    for low, high in pairwise(limits):
         chosen = (edges >= low) & (edges <= high)
         squared.append(float(np.median(edges[chosen])) ** 2)
         variance.append((_MAD * float(np.median(np.abs(values[chosen])))) ** 2)

@@ -56,7 +56,9 @@ def limits(current: Lesion, prior: Lesion, modality: str) -> Limits:
     half_width = math.sqrt(squared)
     widest_mm = max(each.slice_spacing_mm or 0.0 for each in (current, prior))
     if widest_mm > _THIN_MM:
-        source += f"; slices {widest_mm:.1f} mm apart widen it to {100 * math.expm1(half_width):.0f} %"
+        source += (
+            f"; slices {widest_mm:.1f} mm apart widen it to {100 * math.expm1(half_width):.0f} %"
+        )
     return Limits(half_width=half_width, source=source)
 
 

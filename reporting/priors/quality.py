@@ -8,7 +8,7 @@ region, another patient or a body turned over at most 0.64. The limit lies betwe
 from typing import Final
 
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK as sitk  # noqa: N813 - as its documentation does
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -26,8 +26,9 @@ def overlap(current: WorkingCopy, prior: WorkingCopy, transform: sitk.Transform)
     """Return which part of the smaller body lies in the other, 0 to 1."""
     moved = _moved(prior.body, current, transform, sitk.sitkNearestNeighbor) > 0
     body = sitk.GetArrayViewFromImage(current.body) > 0
-    smaller = min(np.count_nonzero(body), int(sitk.GetArrayViewFromImage(prior.body).sum()))
-    return min(1.0, float(np.count_nonzero(body & moved) / max(smaller, 1)))
+    prior_body = sitk.GetArrayViewFromImage(prior.body) > 0
+    smaller = min(int(np.count_nonzero(body)), int(np.count_nonzero(prior_body)))
+    return min(1.0, int(np.count_nonzero(body & moved)) / max(smaller, 1))
 
 
 def structure(current: WorkingCopy, prior: WorkingCopy, transform: sitk.Transform) -> float:
@@ -66,6 +67,6 @@ def local_structure(
 
 def _moved(
     image: sitk.Image, current: WorkingCopy, transform: sitk.Transform, interpolator: int
-) -> NDArray[np.generic]:
+) -> NDArray[np.float32]:
     moved = sitk.Resample(image, current.image, transform, interpolator, 0.0)
-    return np.asarray(sitk.GetArrayFromImage(moved))
+    return np.asarray(sitk.GetArrayFromImage(moved), dtype=np.float32)

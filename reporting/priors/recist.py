@@ -41,7 +41,7 @@ class Response(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A target lesion: diameters in mm, the short axis of a node; None where it was not measured."""
+    """A target lesion: diameters in mm, the short axis of a node; None where not measured."""
 
     label: str
     organ: str

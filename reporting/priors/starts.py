@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK as sitk  # noqa: N813 - as its documentation does
 from numpy.typing import NDArray
 
 from reporting.priors.images import WorkingCopy
