@@ -61,6 +61,8 @@ class AlignmentQuality:
     ----------
     overlap
         Part of the smaller body that lies in the other, 0 to 1.
+    outline
+        Dice of both bodies within the field that both studies see, 0 to 1.
     structure, structure_before
         Correlation of the images within 8 mm, weighted by how much there is to see there; after
         alignment, and as the files have them (None where they do not meet).
@@ -72,14 +74,17 @@ class AlignmentQuality:
     """
 
     overlap: float
+    outline: float
     structure: float
     inverse_error_mm: float
     structure_before: float | None = None
     refusal: str | None = None
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.overlap <= 1.0:
-            raise InputError(f"overlap {self.overlap} is not between 0 and 1")
+        for name in ("overlap", "outline"):
+            value = getattr(self, name)
+            if not 0.0 <= value <= 1.0:
+                raise InputError(f"{name} {value} is not between 0 and 1")
         if not -1.0 <= self.structure <= 1.0:
             raise InputError(f"structure {self.structure} is not between -1 and 1")
 
@@ -93,6 +98,7 @@ class AlignmentQuality:
         before = "" if self.structure_before is None else f", {self.structure_before:.2f} before"
         return (
             f"structure {self.structure:.2f}{before}, overlap {self.overlap:.2f}, "
+            f"outline {self.outline:.2f}, "
             f"there and back {self.inverse_error_mm:.1f} mm"
         )
 

@@ -39,6 +39,7 @@ def _alignment(alignment: Alignment) -> dict[str, Any]:
             "structure": quality.structure,
             "structure_before": quality.structure_before,
             "overlap": quality.overlap,
+            "outline": quality.outline,
             "there_and_back_mm": quality.inverse_error_mm,
         },
         "refusal": quality.refusal,

@@ -17,9 +17,11 @@ from domain.ports import Progress, no_progress
 from domain.volume import Volume
 from reporting.priors.images import WorkingCopy, grid_of, step_mm, working_copy
 from reporting.priors.quality import (
+    LEAST_OUTLINE,
     LEAST_OVERLAP,
     LEAST_STRUCTURE,
     MOST_INVERSE_MM,
+    outline,
     overlap,
     structure,
 )
@@ -128,7 +130,7 @@ def _refined(
     transform.SetTranslation(shift_mm)
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(_BINS)
-    method.SetMetricFixedMask(current.body)
+    method.SetMetricFixedMask(current.near)
     method.SetMetricMovingMask(prior.seen)
     method.SetMetricSamplingStrategy(method.REGULAR)
     method.SetMetricSamplingPercentage(_SAMPLED, 1)
@@ -174,6 +176,7 @@ def _quality(
     shared = overlap(current, prior, forward)
     quality = AlignmentQuality(
         overlap=shared,
+        outline=outline(current, prior, forward),
         structure=structure(current, prior, forward),
         structure_before=_before(current, prior),
         inverse_error_mm=float(np.median(np.linalg.norm(returned - places, axis=1))),
@@ -192,6 +195,8 @@ def _refusal(quality: AlignmentQuality) -> str | None:
     reasons = []
     if quality.overlap < LEAST_OVERLAP:
         reasons.append(f"overlap {quality.overlap:.2f}, at least {LEAST_OVERLAP} is needed")
+    if quality.outline < LEAST_OUTLINE:
+        reasons.append(f"outline {quality.outline:.2f}, at least {LEAST_OUTLINE} is needed")
     if quality.structure < LEAST_STRUCTURE:
         reasons.append(f"structure {quality.structure:.2f}, at least {LEAST_STRUCTURE} is needed")
     if quality.inverse_error_mm > MOST_INVERSE_MM:

@@ -24,6 +24,7 @@ _BODY_SHARE: Final = 0.5  # of the mean: air of MR and PET is far below
 _OUTSIDE: Final = -1e6
 _LEAST_BODY_ML: Final = 20.0
 _LEAST_VOXELS: Final = 6
+_NEAR_MM: Final = 8.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,15 +34,19 @@ class WorkingCopy:
     Attributes
     ----------
     image
-        float32; Hounsfield units clipped, or grey levels scaled to about 1000.
+        float32; Hounsfield units clipped, or grey levels scaled to about 1000; air outside the
+        body.
     body
         uint8, 1 inside the patient: the table stays where it is when the patient moves.
+    near
+        uint8, 1 inside the patient and 8 mm round it: an edge is seen from both sides.
     seen
         uint8, 1 inside the field of view.
     """
 
     image: sitk.Image
     body: sitk.Image
+    near: sitk.Image
     seen: sitk.Image
     step_mm: float
 
@@ -107,8 +112,10 @@ def working_copy(volume: Volume, step: float) -> WorkingCopy:
             f"less than {_LEAST_BODY_ML:.0f} mL of a body is in the images: there is nothing to "
             "align by; choose another series"
         )
+    near = np.asarray(ndimage.binary_dilation(body, iterations=round(_NEAR_MM / step)))
     return WorkingCopy(
-        image=like(image, levels.astype(np.float32)),
+        image=like(image, np.where(near, levels, levels.min()).astype(np.float32)),
+        near=like(image, (near & seen).astype(np.uint8)),
         body=like(image, body.astype(np.uint8)),
         seen=like(image, seen.astype(np.uint8)),
         step_mm=step,

@@ -16,6 +16,7 @@ from reporting.priors.images import WorkingCopy
 
 LEAST_STRUCTURE: Final = 0.75
 LEAST_OVERLAP: Final = 0.2
+LEAST_OUTLINE: Final = 0.8
 MOST_INVERSE_MM: Final = 4.0
 NEAR_MM: Final = 8.0
 _FLAT: Final = 1e-6
@@ -29,6 +30,19 @@ def overlap(current: WorkingCopy, prior: WorkingCopy, transform: sitk.Transform)
     prior_body = sitk.GetArrayViewFromImage(prior.body) > 0
     smaller = min(int(np.count_nonzero(body)), int(np.count_nonzero(prior_body)))
     return min(1.0, int(np.count_nonzero(body & moved)) / max(smaller, 1))
+
+
+def outline(current: WorkingCopy, prior: WorkingCopy, transform: sitk.Transform) -> float:
+    """Return the Dice of both bodies where both studies see, 0 to 1.
+
+    A lung laid on the other lung has structure enough, and half of its body in the air.
+    """
+    seen = _moved(prior.seen, current, transform, sitk.sitkNearestNeighbor) > 0
+    seen &= sitk.GetArrayViewFromImage(current.seen) > 0
+    moved = seen & (_moved(prior.body, current, transform, sitk.sitkNearestNeighbor) > 0)
+    body = seen & (sitk.GetArrayViewFromImage(current.body) > 0)
+    both = int(np.count_nonzero(moved)) + int(np.count_nonzero(body))
+    return 2 * int(np.count_nonzero(moved & body)) / max(both, 1)
 
 
 def structure(current: WorkingCopy, prior: WorkingCopy, transform: sitk.Transform) -> float:
