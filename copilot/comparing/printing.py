@@ -92,7 +92,7 @@ def _doubling(doubling: DoublingTime) -> dict[str, Any]:
 def _brightness(found: BrightnessChange) -> dict[str, Any]:
     return {
         "brighter_ml": found.brighter_ml,
-        "brighter_core_ml": found.brighter_core_ml,
+        "brighter_reach_ml": found.brighter_reach_ml,
         "darker_ml": found.darker_ml,
         "searched_ml": found.searched_ml,
         "likeness": found.likeness,
@@ -106,7 +106,7 @@ def _brightness(found: BrightnessChange) -> dict[str, Any]:
 def _part(part: Part) -> dict[str, Any]:
     return {
         "volume_ml": part.volume_ml,
-        "core_ml": part.core_ml,
+        "reach_ml": part.reach_ml,
         "centre_lps_mm": list(part.centre_lps_mm),
         "sigmas": part.sigmas,
     }

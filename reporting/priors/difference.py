@@ -38,7 +38,6 @@ _BINS: Final = 12
 _MAD: Final = 1.4826
 _SMALL: Final = 1e-3
 _HALF: Final = 0.5
-_HIGH_PERCENTILE: Final = 95.0
 
 _Array = NDArray[np.float32]
 _Marked = NDArray[np.bool_]
@@ -46,12 +45,15 @@ _Marked = NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One place that changed: its volume, where, and how far above the noise it stands."""
+    """One place that changed: its volume, where, and how far above the noise it stands.
+
+    ``reach_ml`` is all of it beyond noise, blurred edges included.
+    """
 
     volume_ml: float
     centre_lps_mm: tuple[float, float, float]
     sigmas: float
-    core_ml: float
+    reach_ml: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,8 +62,9 @@ class BrightnessChange:
 
     Attributes
     ----------
-    brighter_ml, brighter_core_ml
-        All that is brighter beyond noise, and of it what reaches half of each part's own change.
+    brighter_ml, brighter_reach_ml
+        What is brighter by half of its part's median change or more, where the edge of a blurred
+        thing lies; and all that is brighter beyond noise.
     likeness
         Correlation of the two series inside the tissue that was searched.
     segments
@@ -69,7 +72,7 @@ class BrightnessChange:
     """
 
     brighter_ml: float
-    brighter_core_ml: float
+    brighter_reach_ml: float
     darker_ml: float
     brighter: tuple[Part, ...]
     darker: tuple[Part, ...]
@@ -81,9 +84,8 @@ class BrightnessChange:
         """Say it in a sentence."""
         return (
             f"Subtraction of the prior, proposed for confirmation: {self.brighter_ml:.2f} mL "
-            f"became brighter in {len(self.brighter)} places (of it {self.brighter_core_ml:.2f} mL "
-            f"by half of the change or more), {self.darker_ml:.2f} mL darker in "
-            f"{len(self.darker)}; "
+            f"became brighter in {len(self.brighter)} places ({self.brighter_reach_ml:.2f} mL "
+            f"with its blurred edge), {self.darker_ml:.2f} mL darker in {len(self.darker)}; "
             f"{self.searched_ml:.0f} mL were searched, likeness of the series {self.likeness:.2f}."
         )
 
@@ -94,7 +96,7 @@ def brightness_change(current: Volume, prior: Volume, alignment: Alignment) -> B
     The noise of a voxel is fitted to the pair itself: variance of the difference against the
     squared gradient of the prior, so that an edge counts less the more edges are misplaced. A part
     has a voxel of six standard deviations (five would be chance once among a million, and the
-    tails are heavier), reaches to three, and is at least a ball of 3 mm (Wattjes et al., Lancet
+    tails are heavier), is followed down to three, ends at half of its median, and is at least a ball of 3 mm (Wattjes et al., Lancet
     Neurol 2021;20:653: the least new lesion). It is brighter than the tissue's median on the study
     where it is bright. Parts next to the field's edge or the surface do not count.
 
@@ -133,7 +135,7 @@ def brightness_change(current: Volume, prior: Volume, alignment: Alignment) -> B
     ]
     return BrightnessChange(
         brighter_ml=sum(part.volume_ml for part in grown[0]),
-        brighter_core_ml=sum(part.core_ml for part in grown[0]),
+        brighter_reach_ml=sum(part.reach_ml for part in grown[0]),
         darker_ml=sum(part.volume_ml for part in faded[0]),
         brighter=grown[0],
         darker=faded[0],
@@ -239,20 +241,20 @@ def _parts(
     places = ndimage.find_objects(labels)
     for number in core[core > 0]:
         place = places[number - 1]
-        marked = labels[place] == number
+        reach = labels[place] == number
+        own = difference[place]
+        marked = reach & (own >= _HALF * np.median(own[reach]))
         if marked.sum() * voxel_ml < least_ml:
             continue
         voxels[place] |= marked
-        own = difference[place][marked]
         corner = np.array([part.start for part in place])
         x, y, z = grid.to_lps_mm(np.argwhere(marked).mean(axis=0) + corner)
-        half = _HALF * float(np.percentile(own, _HIGH_PERCENTILE))
         kept.append(
             Part(
                 volume_ml=float(marked.sum()) * voxel_ml,
                 centre_lps_mm=(float(x), float(y), float(z)),
                 sigmas=float(sigmas[place][marked].max()),
-                core_ml=float((own >= half).sum()) * voxel_ml,
+                reach_ml=float(reach.sum()) * voxel_ml,
             )
         )
     kept.sort(key=lambda part: -part.volume_ml)
