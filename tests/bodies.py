@@ -69,7 +69,7 @@ class Patient:
         middle = np.array(pose.shift_mm)
         size = (z_mm[1] - z_mm[0], 160.0, 250.0)
         shape = tuple(round(length / mm) for length, mm in zip(size, spacing_mm, strict=True))
-        origin = middle + (-125.0 + spacing_mm[2] / 2, -80.0 + spacing_mm[1] / 2, z_mm[0])
+        origin = middle + np.array((-125.0 + spacing_mm[2] / 2, -80.0 + spacing_mm[1] / 2, z_mm[0]))
         on = Grid(
             affine=affine(spacing_mm=spacing_mm, origin=tuple(origin)),
             shape=shape,
@@ -112,7 +112,7 @@ class Patient:
         balls += [(np.array(each.centre), each.radius_mm, SOLID_HU) for each in self.nodules]
         for centre, radius, level in balls:
             reach = radius + 2 * _EDGE_MM
-            start, stop = np.searchsorted(x, centre[0] + (-reach, reach), sorter=order)
+            start, stop = np.searchsorted(x, (centre[0] - reach, centre[0] + reach), sorter=order)
             near = order[start:stop]
             near = near[(np.abs(at[near, 1:] - centre[1:]) < reach).all(axis=1)]
             depth = radius - np.linalg.norm(at[near] - centre, axis=1)

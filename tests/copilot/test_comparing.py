@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pydicom
 import pytest
 
@@ -64,15 +65,9 @@ def comparer():
 
 
 def click(volume, nodule, pose=None):
-    place = (pose or Pose()).placed(_array(nodule.centre))
+    place = (pose or Pose()).placed(np.array(nodule.centre))
     index, row, column = (round(float(each)) for each in volume.grid.to_index(place))
     return Point(slice_index=index, row=row, column=column)
-
-
-def _array(values):
-    import numpy as np
-
-    return np.array(values)
 
 
 def compared(comparer, folder, points=(), prior_points=(), boxes=()):
@@ -88,7 +83,7 @@ def compared(comparer, folder, points=(), prior_points=(), boxes=()):
 
 @pytest.fixture(scope="module")
 def result(comparer, studies):
-    folder, current, prior = studies
+    folder, current, _ = studies
     clicks = [click(current, each, MOVED) for each in (GROWS, STAYS, COMES, GOES)]
     return compared(comparer, folder, clicks)
 
@@ -128,7 +123,9 @@ def test_one_lesion_has_one_tracking_uid_in_both_reports(result):
 
 def test_the_draft_says_both_dates_and_both_values(result):
     assert "Compared with the study of 2023-01-01" in result.current.markdown
-    line = next(each for each in result.current.markdown.splitlines() if "Finding 1: larger" in each)
+    line = next(
+        each for each in result.current.markdown.splitlines() if "Finding 1: larger" in each
+    )
     assert "on 2023-01-01" in line
     assert "on 2023-07-20" in line
     assert "doubling time" in line

@@ -78,7 +78,7 @@ def test_a_segmentation_without_a_report_is_taken_by_its_outline(prior):
 
 
 def test_a_report_without_its_segmentation_is_placed_by_its_lines(prior):
-    folder, volume, ball, _ = prior
+    folder, volume, *_ = prior
     (folder / "seg.dcm").unlink()
     (lesion,) = earlier_reports(sorted(folder.rglob("*.dcm")), volume).lesions
     assert lesion.segment is None
@@ -110,17 +110,19 @@ def test_what_cannot_be_used_is_said_and_stops_nothing(prior, shared_data):
     other = shared_data / "zoo" / "dcmqi_tid1500"
     found = earlier_reports([other / "sr.dcm", other / "seg.dcm", folder / "sr.dcm"], volume)
     assert any("seg.dcm of the prior was not used" in note for note in found.notes)
-    assert any("primary tumor" in note and "neither outline nor lines" in note for note in found.notes)
+    assert any(
+        "primary tumor" in note and "neither outline nor lines" in note for note in found.notes
+    )
 
 
 def test_other_objects_and_empty_reports_are_refused_by_name(prior):
     folder, *_ = prior
-    with pytest.raises(UnreadableFileError, match="seg.dcm is no structured report"):
+    with pytest.raises(UnreadableFileError, match=r"seg\.dcm is no structured report"):
         read_report(folder / "seg.dcm")
     dataset = pydicom.dcmread(folder / "sr.dcm")
     dataset.ContentSequence = dataset.ContentSequence[:1]
     dataset.save_as(folder / "empty.dcm")
-    with pytest.raises(UnreadableFileError, match="empty.dcm holds no measurement group"):
+    with pytest.raises(UnreadableFileError, match=r"empty\.dcm holds no measurement group"):
         read_report(folder / "empty.dcm")
 
 

@@ -7,7 +7,6 @@ from datetime import date
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest import approx
 
 from domain.comparison import Change, Kind, Lesion, Origin, Verdict
 from domain.errors import CannotDoError, InputError
@@ -38,7 +37,7 @@ def verdict(prior_ml, current_ml, **named):
 
 def test_a_volume_that_doubles_in_its_doubling_time_has_that_doubling_time():
     found = doubling_time(1.0, 2.0, 231, 0.2)
-    assert found.days == approx(231.0)
+    assert found.days == pytest.approx(231.0)
     assert found.shortest_days < 231 < found.longest_days
     assert found.in_words() == "231 days (179 to 325)"
 
@@ -46,7 +45,7 @@ def test_a_volume_that_doubles_in_its_doubling_time_has_that_doubling_time():
 @given(VOLUMES, DAYS, st.floats(20.0, 5000.0), st.floats(0.0, 0.3))
 def test_growth_by_a_doubling_time_gives_it_back(volume, days, doubling, half_width):
     found = doubling_time(volume, volume * 2 ** (days / doubling), days, half_width)
-    assert found.days == approx(doubling, rel=1e-6)
+    assert found.days == pytest.approx(doubling, rel=1e-6)
     assert found.shortest_days <= found.days * (1 + 1e-9)
     if found.longest_days is not None:
         assert found.longest_days >= found.days * (1 - 1e-9)
@@ -57,14 +56,14 @@ def test_backward_in_time_a_doubling_is_a_halving(one, other, days, half_width):
     forward = doubling_time(one, other, days, half_width)
     back = doubling_time(other, one, days, half_width)
     if forward.days is not None and forward.longest_days is not None:
-        assert back.days == approx(-forward.days)
-        assert back.longest_days == approx(-forward.longest_days)
+        assert back.days == pytest.approx(-forward.days)
+        assert back.longest_days == pytest.approx(-forward.longest_days)
 
 
 def test_a_volume_that_may_not_have_grown_has_a_bound_and_no_interval():
     found = doubling_time(1.0, 1.05, 100, 0.2)
     assert found.longest_days is None
-    assert found.shortest_days == approx(100 * math.log(2) / (math.log(1.05) + 0.2))
+    assert found.shortest_days == pytest.approx(100 * math.log(2) / (math.log(1.05) + 0.2))
     assert found.in_words() == "more than 279 days"
     assert doubling_time(1.0, 1.0, 100, 0.0).in_words() == "no growth"
     assert doubling_time(2.0, 1.0, 100, 0.1).in_words() == "halves in 100 days (87 to 117)"
@@ -123,7 +122,9 @@ def test_thick_slices_widen_the_limit_and_say_so():
     thick_lesion = lesion(uncertainty_ml=0.2, slice_spacing_mm=5.0)
     thick = limits(thick_lesion, thick_lesion, "CT")
     assert thick.half_width > thin.half_width
-    assert thick.half_width == approx(math.hypot(math.log(1.25), math.log(1.2) * math.sqrt(2)))
+    assert thick.half_width == pytest.approx(
+        math.hypot(math.log(1.25), math.log(1.2) * math.sqrt(2))
+    )
     assert "slices 5.0 mm apart widen it to 41 %" in thick.source
     assert "no limit is published" in limits(lesion(), lesion(), "MR").source
 

@@ -77,7 +77,8 @@ def test_series_of_another_contrast_are_refused_with_their_likeness(head):
 def test_the_brain_pair_changed_by_what_its_experts_outlined(shared_data):
     folder = shared_data / "ms_longitudinal_p01"
     current, prior = (
-        load_series(one_series(dicom_files(folder / name), None)) for name in ("t1_dicom", "t0_dicom")
+        load_series(one_series(dicom_files(folder / name), None))
+        for name in ("t1_dicom", "t0_dicom")
     )
     found = brightness_change(current, prior, aligned(current, prior))
     assert found.brighter_ml == pytest.approx(3.5088, rel=0.2)

@@ -9,9 +9,7 @@ from reporting.priors.matching import matched
 
 
 def lesion(x=0.0, y=0.0, z=0.0, volume_ml=1.0, side=None):
-    return Lesion(
-        label=f"at {x:.0f}", centre_lps_mm=(x, y, z), volume_ml=volume_ml, side=side
-    )
+    return Lesion(label=f"at {x:.0f}", centre_lps_mm=(x, y, z), volume_ml=volume_ml, side=side)
 
 
 LESIONS = st.lists(
@@ -54,7 +52,10 @@ def test_two_that_fit_nearly_as_well_are_asked_not_guessed():
 
 
 def test_volume_and_overlap_tell_neighbours_apart():
-    current, prior = [lesion(0, volume_ml=8.0)], [lesion(-4, volume_ml=8.0), lesion(4, volume_ml=0.2)]
+    current, prior = (
+        [lesion(0, volume_ml=8.0)],
+        [lesion(-4, volume_ml=8.0), lesion(4, volume_ml=0.2)],
+    )
     overlaps = {(0, 0): 0.6, (0, 1): 0.0}
     found = matched(current, prior, lambda row, column: overlaps[row, column])
     assert (found.pairs[0].current, found.pairs[0].prior) == (0, 0)
