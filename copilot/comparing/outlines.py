@@ -78,7 +78,7 @@ def _lesions(path: Path, volume: Volume) -> tuple[_Outlined, ...]:
         lesion = lesion_of(volume, segment, None, label)
         found.append((replace(lesion, tracking_uid=loaded.tracking_uid), segment))
     if not found:
-        raise EmptyMaskError(f"{path.name} has no segment with a voxel: nothing can be compared")
+        raise EmptyMaskError(f"{path.name} has no segment with a voxel: there is nothing to do")
     return tuple(found)
 
 
@@ -116,7 +116,7 @@ def _changes(
 
 
 def _alone(current: Lesion | None, prior: Lesion | None) -> Change:
-    """Return a lesion of one SEG: that the other does not have it does not say it is not there."""
+    """Return a lesion of one SEG alone: that the other lacks it does not make it new or gone."""
     study = "current" if current is not None else "prior"
     reason = (
         f"only the {study} SEG has it: whether it is new, gone or was not outlined is for a reader; "

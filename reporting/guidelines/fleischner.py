@@ -172,10 +172,11 @@ def _cautions(case: Case) -> tuple[str, ...]:
             f"{_THIN_MM} mm or less"
         )
     limits = (_SMALL_MM, _LARGE_MM) if case.density is Density.SOLID else (_SMALL_MM,)
-    for limit in limits:
-        if case.diameter_mm is not None and abs(case.diameter_mm - limit) < _NEAR_MM:
-            found.append(
-                f"{case.diameter_mm:.1f} mm is within {_NEAR_MM:.0f} mm of the limit of "
-                f"{limit:.0f} mm: another reader may measure across it"
-            )
+    size = case.diameter_mm
+    found += [
+        f"{size:.1f} mm is within {_NEAR_MM:.0f} mm of the limit of {limit:.0f} mm: another reader "
+        "may measure across it"
+        for limit in limits
+        if size is not None and abs(size - limit) < _NEAR_MM
+    ]
     return tuple(found)

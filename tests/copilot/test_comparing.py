@@ -258,3 +258,42 @@ def test_a_prior_that_does_not_fit_is_refused_on_the_command_line(radcopilot, sh
     )
     assert run.returncode == 2
     assert "another patient" in run.stderr
+
+
+def test_two_segmentations_are_compared_and_nothing_is_looked_for(
+    radcopilot, studies, result, tmp_path
+):
+    folder, *_ = studies
+    result.current.write(tmp_path / "now")
+    result.prior.write(tmp_path / "then")
+    run = radcopilot(
+        "compare",
+        tmp_path / "then" / "seg.dcm",
+        tmp_path / "now" / "seg.dcm",
+        "--prior-source",
+        folder / "prior",
+        "--source",
+        folder / "current",
+        "--json",
+    )
+    assert run.returncode == 0, run.stderr
+    lesions = {
+        (each["current"] or each["prior"])["label"]: each for each in json.loads(run.stdout)["lesions"]
+    }
+    assert lesions["Finding 1"]["verdict"] == "larger"
+    assert lesions["Finding 2"]["verdict"] == "stable"
+    for alone in ("Finding 3", "Prior finding 1"):
+        assert lesions[alone]["verdict"] == "not compared"
+        assert "SEG has it" in lesions[alone]["reasons"][0]
+
+
+def test_a_prior_needs_something_to_compare(radcopilot, studies):
+    folder, *_ = studies
+    for arguments, words in (
+        (("bone window please", "--prior", folder / "prior"), "a prior is of no use"),
+        (("compare with the prior", "--prior-point", "1,2,3"), "need --prior"),
+        (("compare with the prior", "--prior", folder / "prior"), "nothing is marked"),
+    ):
+        run = radcopilot("ask", folder / "current", *arguments)
+        assert run.returncode == 2
+        assert words in run.stderr

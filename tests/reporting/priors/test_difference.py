@@ -43,7 +43,7 @@ def test_a_new_and_an_enlarged_lesion_are_measured_as_change(head):
     current = head([((20, 50, 30), 8.0), ((14, 60, 72), 6.0)], seed=2, gain=1.4)
     found = brightness_change(current, prior, STILL)
     expected = 4 / 3 * np.pi * (8.0**3 - 5.0**3 + 6.0**3) / 1000
-    assert found.brighter_ml == pytest.approx(expected, rel=0.2)
+    assert found.brighter_ml == pytest.approx(expected, rel=0.1)
     assert len(found.brighter) == 2
     assert found.darker == ()
     (segment,) = found.segments
@@ -54,7 +54,7 @@ def test_a_new_and_an_enlarged_lesion_are_measured_as_change(head):
 def test_a_lesion_that_fades_is_darker(head):
     found = brightness_change(head(seed=1), head([((20, 50, 30), 7.0)], seed=2), STILL)
     assert found.brighter == ()
-    assert found.darker_ml == pytest.approx(4 / 3 * np.pi * 7.0**3 / 1000, rel=0.2)
+    assert found.darker_ml == pytest.approx(4 / 3 * np.pi * 7.0**3 / 1000, rel=0.1)
 
 
 def test_nothing_is_found_where_nothing_changed_but_noise_and_gain(head):
