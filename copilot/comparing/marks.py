@@ -93,6 +93,18 @@ def is_air(volume: Volume, prompt: Prompt) -> bool:
     return float(np.median(near)) < _AIR_HU
 
 
+def click_in(prompt: Prompt) -> Prompt | None:
+    """Return a click in the middle of a single box without a range, or None for other prompts.
+
+    A box on one slice does not say how far a thing goes; a click leaves that to the image.
+    """
+    if len(prompt.boxes) != 1 or prompt.slice_range is not None or prompt.points or prompt.scribbles:
+        return None
+    index, row, column = (round(each) for each in middle(prompt))
+    click = Point(slice_index=index, row=row, column=column)
+    return Prompt(concept=prompt.concept, side=prompt.side, points=(click,))
+
+
 def moved(prompt: Prompt, place: tuple[float, float, float], volume: Volume) -> Prompt | None:
     """Return a prompt as drawn round another place, or None where that is outside the volume.
 
@@ -120,7 +132,7 @@ def prompt_on(core: Mask, like: Prompt, reach: tuple[int, int]) -> Prompt:
     Parameters
     ----------
     reach
-        Half-open range of slices, used where ``like`` had one.
+        Half-open range of slices for a box: how far it goes is known from the other study.
     """
     counts = np.count_nonzero(core.voxels, axis=(1, 2))
     index = int(counts.argmax())
@@ -138,7 +150,7 @@ def prompt_on(core: Mask, like: Prompt, reach: tuple[int, int]) -> Prompt:
     box = Box.on_slice(
         index, (int(rows[0]), int(rows[-1]) + 1), (int(columns[0]), int(columns[-1]) + 1)
     )
-    return replace(blank, boxes=(box,), slice_range=reach if like.slice_range else None)
+    return replace(blank, boxes=(box,), slice_range=reach)
 
 
 def _grouped(boxes: Sequence[Box], grid: Grid) -> list[tuple[Box, ...]]:

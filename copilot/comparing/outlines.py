@@ -119,7 +119,7 @@ def _alone(current: Lesion | None, prior: Lesion | None) -> Change:
     """Return a lesion of one SEG alone: that the other lacks it does not make it new or gone."""
     study = "current" if current is not None else "prior"
     reason = (
-        f"only the {study} SEG has it: whether it is new, gone or was not outlined is for a reader; "
-        "ask with --prior looks for it"
+        f"only the {study} SEG has it: whether it is new, gone or was not outlined is for a "
+        "reader; ask with --prior looks for it"
     )
     return Change(verdict=Verdict.NOT_COMPARED, current=current, prior=prior, reasons=(reason,))

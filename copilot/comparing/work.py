@@ -7,7 +7,7 @@ from typing import Final
 
 from copilot.comparing.earlier import earlier_reports
 from copilot.comparing.lesions import lesion_of, reported_lesion
-from copilot.comparing.marks import is_air, middle, moved, prompts_of
+from copilot.comparing.marks import click_in, is_air, middle, moved, prompts_of
 from copilot.comparing.pairing import Item, dice
 from copilot.comparing.seeking import outline
 from copilot.hints import Hints
@@ -72,7 +72,7 @@ class Work:
         wanted = list(self.prior_prompts)
         for number, prompt in enumerate(self.prompts):
             progress(number / len(self.prompts), "outlining")
-            segment = self._outline(self.current, prompt)
+            segment, prompt = self._outlined(self.current, prompt)  # noqa: PLW2901 - as asked
             if isinstance(segment, Segment):
                 if not self._is_twice(segment, current):
                     current.append(self._item(self.current, segment, prompt, self._label()))
@@ -89,7 +89,7 @@ class Work:
             wanted.append(there)
         prior = list(self.reported)
         for prompt in wanted:
-            segment = self._outline(self.prior, prompt)
+            segment, prompt = self._outlined(self.prior, prompt)  # noqa: PLW2901 - as asked
             if not isinstance(segment, Segment):
                 where = "" if prompt.is_text_only else f", {_where(prompt)}"
                 self.refusals.append(f"on the prior{where}: {segment}")
@@ -106,6 +106,26 @@ class Work:
     def found_on_current(self, segment: Segment, prompt: Prompt, label: str) -> Item:
         """Return the item of a lesion of the prior that was sought on the current study."""
         return self._item(self.current, segment, prompt, label, Origin.REMEASURED)
+
+    def _outlined(self, volume: Volume, prompt: Prompt) -> tuple[Segment | str, Prompt]:
+        """Return the outline and the prompt that made it.
+
+        A box on one slice may mark that slice alone, which has no volume to compare: what a click
+        in its middle outlines is taken where it is the same thing on that slice.
+        """
+        segment = self._outline(volume, prompt)
+        click = click_in(prompt)
+        is_flat = isinstance(segment, Segment) and len(segment.mask.slice_indices()) == 1
+        if click is None or not is_flat or volume.grid.shape[0] == 1:
+            return segment, prompt
+        assert isinstance(segment, Segment)
+        whole = self._outline(volume, click)
+        if isinstance(whole, str) or whole.provenance.engine != segment.provenance.engine:
+            return segment, prompt
+        (index,) = segment.mask.slice_indices()
+        one, other = segment.mask.voxels[index], whole.mask.voxels[index]
+        shared = 2 * int((one & other).sum()) / max(int(one.sum()) + int(other.sum()), 1)
+        return (whole, click) if shared > _SAME else (segment, prompt)
 
     def _outline(self, volume: Volume, prompt: Prompt) -> Segment | str:
         if not prompt.is_text_only and is_air(volume, prompt):

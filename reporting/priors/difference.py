@@ -97,8 +97,8 @@ def brightness_change(current: Volume, prior: Volume, alignment: Alignment) -> B
     squared gradient of the prior, so that an edge counts less the more edges are misplaced. A part
     has a voxel of six standard deviations (five would be chance once among a million, and the
     tails are heavier), is followed down to three, ends at half of its median, and is at least a
-    ball of 3 mm (Wattjes et al., Lancet Neurol 2021;20:653: the least new lesion). It is brighter than
-    the tissue's median on the study where it is bright. Parts next to the field's edge or the
+    ball of 3 mm (Wattjes et al., Lancet Neurol 2021;20:653: the least new lesion). It is brighter
+    than the tissue's median on the study where it is bright. Parts next to the field's edge or the
     surface do not count.
 
     Raises

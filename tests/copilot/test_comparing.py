@@ -51,8 +51,8 @@ def studies(tmp_path_factory):
     folder = tmp_path_factory.mktemp("studies")
     then = Patient(seed=6, nodules=(GROWS, STAYS, GOES))
     now = Patient(seed=6, nodules=(replace(GROWS, volume_ml=1.8), STAYS, COMES))
-    prior = then.seen(spacing_mm=(2.5, 1.0, 1.0))
-    current = now.seen(MOVED, spacing_mm=(2.5, 1.0, 1.0))
+    prior = then.seen(spacing_mm=(2.5, 1.2, 1.2))
+    current = now.seen(MOVED, spacing_mm=(2.5, 1.2, 1.2))
     written(folder / "prior", prior, "20230101")
     written(folder / "current", current, "20230720")
     return folder, current, prior
@@ -141,7 +141,7 @@ def test_a_new_lesion_makes_recist_progressive_with_its_reason(result):
 def test_boxes_do_as_clicks_do(comparer, studies):
     folder, current, _ = studies
     at = click(current, GROWS, MOVED)
-    half = 9
+    half = 8
     box = Box.on_slice(
         at.slice_index, (at.row - half, at.row + half), (at.column - half, at.column + half)
     )
