@@ -98,7 +98,12 @@ def click_in(prompt: Prompt) -> Prompt | None:
 
     A box on one slice does not say how far a thing goes; a click leaves that to the image.
     """
-    if len(prompt.boxes) != 1 or prompt.slice_range is not None or prompt.points or prompt.scribbles:
+    if (
+        len(prompt.boxes) != 1
+        or prompt.slice_range is not None
+        or prompt.points
+        or prompt.scribbles
+    ):
         return None
     index, row, column = (round(each) for each in middle(prompt))
     click = Point(slice_index=index, row=row, column=column)

@@ -278,7 +278,8 @@ def test_two_segmentations_are_compared_and_nothing_is_looked_for(
     )
     assert run.returncode == 0, run.stderr
     lesions = {
-        (each["current"] or each["prior"])["label"]: each for each in json.loads(run.stdout)["lesions"]
+        (each["current"] or each["prior"])["label"]: each
+        for each in json.loads(run.stdout)["lesions"]
     }
     assert lesions["Finding 1"]["verdict"] == "larger"
     assert lesions["Finding 2"]["verdict"] == "stable"
