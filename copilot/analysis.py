@@ -1,7 +1,7 @@
 """One command on one series: mask, measurements, SEG, SR and draft, nothing sent."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from domain.command import Command, MeasureCommand, SegmentCommand, ShowCommand
 from domain.concepts import Concept, ConceptTable, Window
 from domain.errors import CannotDoError, InputError
 from domain.measurement import Finding
-from domain.ports import CandidateFinder, Progress, Segmenter, UidSource
+from domain.ports import CandidateFinder, Progress, Segmenter, UidSource, no_progress
 from domain.prompt import Prompt
 from domain.report import ReportDraft, Statement
 from domain.segment import Segment
@@ -38,6 +38,9 @@ from reporting.pictures import View, outline_png
 from reporting.sr import SrAuthor, measurement_report
 
 _CT_WINDOW: Final = Window(center=40.0, width=400.0)
+
+Load = Callable[[Sequence[Path], Progress], Volume]
+Seen = Callable[[Segment], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,9 +119,11 @@ class Analyst:
         uids: UidSource,
         finders: Sequence[CandidateFinder] = (),
         agent: Agent | None = None,
+        load: Load = load_series,
     ) -> None:
         self._concepts = concepts
         self._agent = agent
+        self._load = load
         self._finders = finders
         self._engines = engines
         self._default_engine = default_engine
@@ -151,10 +156,12 @@ class Analyst:
         engine: str | None = None,
         *,
         agent: When | None = None,
+        seen: Seen | None = None,
     ) -> Analysis:
         """Return what the command leads to on the series of these files.
 
-        ``agent`` says when the agent works; None leaves that to the settings.
+        ``agent`` says when the agent works; None leaves that to the settings. ``seen`` is told
+        each mask as soon as it is made, before it is measured and written.
 
         A command that only acts on the page, and a question back, come out as they are.
 
@@ -178,8 +185,8 @@ class Analyst:
             )
         clock = _Stopwatch()
         with clock.timed("load"):
-            volume = load_series(files, progress)
-        outcome = _Outcome(notes=list(volume.notes) if volume.grid.is_time else [])
+            volume = self._load(files, progress)
+        outcome = _Outcome(notes=list(volume.notes) if volume.grid.is_time else [], seen=seen)
         with clock.timed("segment"):
             for prompt in self._prompts(command, hints, volume, outcome):
                 if self._agent is not None and self._agent.wants(segmenter, volume, prompt, agent):
@@ -227,7 +234,7 @@ class Analyst:
         clock = _Stopwatch()
         if volume is None:
             with clock.timed("load"):
-                volume = load_series(files)
+                volume = self._load(files, no_progress)
         named = [each if isinstance(each, Named) else Named(segment=each) for each in segments]
         outcome = _Outcome(
             segments=[self._reviewer.reviewed(volume, Prompt(), each.segment) for each in named],
@@ -298,7 +305,7 @@ class Analyst:
         """Keep what the agent came to."""
         outcome.notes += found.notes
         for segment in found.segments:
-            outcome.segments.append(self._reviewer.reviewed(volume, prompt, segment))
+            outcome.take(self._reviewer.reviewed(volume, prompt, segment))
         if found.absence is not None:
             outcome.absences.append(f"{prompt.concept}: not found ({found.absence})")
         if found.question is not None:
@@ -329,7 +336,7 @@ class Analyst:
                             f"{segment.concept or 'lesion'}: not found ({segment.absent_reason})"
                         )
                         continue
-                    outcome.segments.append(self._reviewer.reviewed(volume, prompt, segment))
+                    outcome.take(self._reviewer.reviewed(volume, prompt, segment))
         except CannotDoError as error:
             outcome.refusals.append(str(error))
 
@@ -430,6 +437,13 @@ class _Outcome:
     refusals: list[str] = field(default_factory=list)
     absences: list[str] = field(default_factory=list)
     statements: list[str] = field(default_factory=list)
+    seen: Seen | None = None
+
+    def take(self, segment: Segment) -> None:
+        """Keep a mask, and show it."""
+        self.segments.append(segment)
+        if self.seen is not None:
+            self.seen(segment)
 
 
 class _Stopwatch:

@@ -81,6 +81,13 @@ class LookingAhead:
             self._waiting[uid] = time.monotonic() + self._quiet_s
             self._changed.notify_all()
 
+    def hurry(self, series: SeriesUID) -> None:
+        """Look at a series next, if it waits: somebody has opened it."""
+        with self._changed:
+            if series in self._waiting:
+                self._waiting[series] = 0.0
+                self._changed.notify_all()
+
     def cancel(self, series: SeriesUID) -> None:
         """Forget a series, also when it is being looked at."""
         with self._changed:

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
@@ -19,9 +20,12 @@ from copilot.api.app import make_app
 from copilot.api.dicomweb import add_dicomweb
 from copilot.api.dicomweb_answers import DicomWeb
 from copilot.api.events import events_router
+from copilot.api.glimpses import glimpses_router
 from copilot.api.guard import Guard
 from copilot.api.images import images_router
 from copilot.api.masks import masks_router
+from copilot.api.ohif import ohif_router
+from copilot.api.ohif_viewer import Viewer
 from copilot.api.page import page_router
 from copilot.api.reports import reports_router
 from copilot.api.station import station_router
@@ -36,9 +40,10 @@ from copilot.lightbox import Lightbox
 from copilot.listening import Listener
 from copilot.metrics import Sources, exposition
 from copilot.models.catalog import DEFAULT
+from copilot.ohif import INSTALLED
 from copilot.peers import PeerWatch
 from copilot.reports import Reports
-from copilot.settings import WebSettings
+from copilot.settings import Settings, WebSettings
 from copilot.system import SystemClock
 from copilot.watched import Watched
 from copilot.wiring import House
@@ -72,6 +77,7 @@ def running_node(home: House) -> Iterator[FastAPI]:
         finally:
             home.node.stop()
             home.looking_ahead.close()
+            home.volumes.close()
             home.store.close()
             home.close()
 
@@ -150,6 +156,7 @@ def application(home: House) -> FastAPI:
     app.include_router(voice_router(listener))
     app.include_router(work_router(home.results, SystemClock()))
     _add_page(app, home, happenings)
+    app.include_router(glimpses_router(workplace.glimpses, home.results))
     app.include_router(reports_router(reports, home.store))
     _add_guard(app, home)
     add_dicomweb(
@@ -175,11 +182,24 @@ def _add_page(app: FastAPI, home: House, happenings: Happenings) -> None:
         concepts=home.concepts,
         clock=SystemClock(),
     )
+
+    def ready(series: SeriesUID) -> None:
+        home.volumes.ahead(lightbox.files(series))
+        home.looking_ahead.hurry(series)
+
     app.include_router(page_router())
-    app.include_router(images_router(lightbox))
+    app.include_router(ohif_router(_viewer(home.settings)))
+    app.include_router(images_router(lightbox, ready))
     app.include_router(masks_router(corrections))
     app.include_router(events_router(happenings))
     app.include_router(station_router(home.settings, list(home.engines), home.concepts))
+
+
+def _viewer(settings: Settings) -> Viewer | None:
+    """Return the OHIF that the settings name, else the one that was installed, if there is one."""
+    named = settings.web.ohif_folder
+    folder = Path(named).expanduser() if named else settings.storage.models / INSTALLED
+    return Viewer(folder) if named or folder.is_dir() else None
 
 
 def _add_guard(app: FastAPI, home: House) -> None:

@@ -102,6 +102,7 @@ class WebSettings(_Table):
     published_on_loopback: bool
     frame_ancestors: tuple[str, ...]
     largest_upload_mb: Annotated[int, Field(ge=1)]
+    ohif_folder: str
 
     @model_validator(mode="after")
     def _readable(self) -> Self:
@@ -455,6 +456,13 @@ def environment() -> dict[str, str]:
 def package_index() -> str | None:
     """Return the package index that pip is told to use (``PIP_INDEX_URL``), or None."""
     return _ENVIRONMENT.get("PIP_INDEX_URL") or None
+
+
+def npm_registry() -> str | None:
+    """Return the registry that npm is told to use (``NPM_CONFIG_REGISTRY``), or None."""
+    return next(
+        (each for name, each in _ENVIRONMENT.items() if name.lower() == "npm_config_registry"), None
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:

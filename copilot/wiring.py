@@ -30,6 +30,7 @@ from copilot.comparing.comparer import Comparer
 from copilot.concepts import load_concepts
 from copilot.fetching import Fetcher
 from copilot.intent.grammar import SpokenGrammar
+from copilot.loading import Volumes
 from copilot.looking_ahead import LookingAhead
 from copilot.models.install import BuildStep, ModelInstaller
 from copilot.results import Results
@@ -56,7 +57,6 @@ from dicom_node.scu import DicomPeer, Peer
 from dicom_node.store import Arrival, Store
 from dicom_node.stow import WebPeer
 from dicom_node.tls import ClientTls, ServerTls
-from dicom_node.volumes import load_series
 from dicom_node.wado import WebSource
 from domain.concepts import ConceptTable
 from domain.errors import InputError, SettingsError, StorageError
@@ -247,12 +247,18 @@ class House:
             uids=self.uids,
             finders=(NoduleFinder(self.concepts),),
             agent=self.agent,
+            load=self.volumes.load,
         )
 
     @cached_property
     def comparer(self) -> Comparer:
         """Compares files with a prior's."""
         return Comparer(analyst=self.analyst, concepts=self.concepts, uids=self.uids)
+
+    @cached_property
+    def volumes(self) -> Volumes:
+        """The series that were read last."""
+        return Volumes()
 
     @cached_property
     def agent_records(self) -> Records:
@@ -417,7 +423,7 @@ class House:
     def looking_ahead(self) -> LookingAhead:
         """What looks at series as they arrive, not yet started."""
         _, engine = self.analyst.engine(None)
-        return LookingAhead(engine, load_series)
+        return LookingAhead(engine, self.volumes.load)
 
     @cached_property
     def commitments(self) -> CommitmentDesk:

@@ -16,6 +16,7 @@ from copilot.workers import Roster, Rounds, dead
 from copilot.workflows.automation import SETTLE, SETTLEMENTS, Automation
 from copilot.workflows.book import Book, Origin
 from copilot.workflows.durable import Workflow, WorkQueue, patient_step, step
+from copilot.workflows.glimpses import Glimpses
 from copilot.workflows.orders import ANALYSE, COMMAND, Hand, Order, Place, Precedence
 from copilot.workflows.places import Here
 from copilot.workflows.reception import (
@@ -46,6 +47,7 @@ class Workplace:
         self._home = home
         self.precedence = Precedence()
         self.running = Running()
+        self.glimpses = Glimpses()
 
     def check(self) -> str:
         """Refuse rules and queues that could not work, and say what there is.
@@ -188,6 +190,7 @@ class Workplace:
             grammar=self._home.grammar,
             precedence=self.precedence,
             running=self.running,
+            glimpses=self.glimpses,
             **more,  # type: ignore[arg-type]
         )
 

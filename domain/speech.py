@@ -61,7 +61,7 @@ class Transcript:
     text
         The reading chosen, after repair by the lexicon.
     raw_text
-        The engine's own first reading.
+        The engine's own first reading, said once where the engine repeats itself.
     hypotheses
         Other readings, best first.
     rivals

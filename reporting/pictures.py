@@ -74,7 +74,7 @@ def outline_png(image: Volume, mask: Mask, view: View) -> bytes:
     if view.rulers:
         _rulers(picture, shown.shape[:2])
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
+    picture.save(buffer, format="PNG")
     return buffer.getvalue()
 
 

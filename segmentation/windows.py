@@ -130,9 +130,12 @@ def _lung_like(image: NDArray[np.float32]) -> NDArray[np.bool_]:
     labels, count = ndimage.label(image < AIR_BELOW_HU)
     if not count:
         return np.zeros(image.shape, dtype=np.bool_)
-    levels = np.asarray(ndimage.median(image, labels, range(count + 1)))
-    is_lung = levels > EMPTY_AIR_HU
+    filled = np.bincount(labels[image > EMPTY_AIR_HU], minlength=count + 1)
+    halves = 2 * filled - np.bincount(labels.ravel(), minlength=count + 1)
+    is_lung = halves > 0  # the median lies above
     is_lung[0] = False
+    for even in np.flatnonzero(halves[1:] == 0) + 1:  # it lies between the two in the middle
+        is_lung[even] = np.median(image[labels == even]) > EMPTY_AIR_HU
     return np.asarray(is_lung[labels], dtype=np.bool_)
 
 

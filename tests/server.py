@@ -46,8 +46,8 @@ class Server:
 
 
 @contextmanager
-def running_server(folder: Path, tables: str = "") -> Iterator[Server]:
-    """Run a server until the end; ``tables`` are added to its site file."""
+def running_server(folder: Path, tables: str = "", storage: str = "") -> Iterator[Server]:
+    """Run a server until the end; its site file has ``tables``, and ``storage`` in that table."""
     server = Server(
         config=folder / "site.toml",
         folder=folder / "site",
@@ -56,7 +56,7 @@ def running_server(folder: Path, tables: str = "") -> Iterator[Server]:
         web_port=free_port(),
     )
     server.config.write_text(
-        f'[storage]\nfolder = "{server.folder}"\n[node]\nport = {server.node_port}\n'
+        f'[storage]\nfolder = "{server.folder}"\n{storage}\n[node]\nport = {server.node_port}\n'
         f"[web]\nport = {server.web_port}\n[segmentation]\nlook_ahead = false\n{tables}",
         encoding="utf-8",
     )

@@ -8,7 +8,7 @@ else are named as rivals, for the caller to ask back.
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -17,8 +17,11 @@ from domain.ports import Grammar
 from domain.speech import Hypothesis, Transcript, Word
 from voice.lexicon import PROTECTED, Lexicon
 
+FIRST_CANDIDATES: Final = 10
+"""Sentences of the grammar compared by sound at first: those nearest the best reading."""
+
 CANDIDATES: Final = 28
-"""Sentences of the grammar compared by sound."""
+"""Sentences compared where those leave a doubt: those nearest to any reading."""
 
 MARGIN_NATS: Final = 1.5
 MARGIN_NATS_PER_STRAIN: Final = 0.5
@@ -96,10 +99,13 @@ def spellings(words: frozenset[str]) -> frozenset[str]:
 
 
 def once(text: str) -> str:
-    """Return a text without the repetitions that a recogniser falls into: "Stop. Stop. Stop."."""
-    parts = [part for part in re.split(r"(?<=[.?!])\s+", text.strip()) if part]
-    alike = {re.sub(r"\W+", " ", part).strip().lower() for part in parts}
-    return parts[0] if len(alike) == 1 else text.strip()
+    """Return a text without the repetitions that a recogniser falls into: "Stop. Stop stop."."""
+    text = text.strip()
+    words = [re.sub(r"\W+", "", word).lower() for word in text.split()]
+    for count in range(1, len(words) // 2 + 1):
+        if len(words) % count == 0 and words == words[:count] * (len(words) // count):
+            return " ".join(text.split()[:count])
+    return text
 
 
 def transcript_of(
@@ -107,8 +113,8 @@ def transcript_of(
 ) -> Transcript:
     """Return what was said, judged by one engine's hearing."""
     free = heard.hypotheses()
-    raw_text = free[0].text.strip() if free else ""
-    repaired, repairs = lexicon.repair(once(raw_text))
+    raw_text = once(free[0].text) if free else ""
+    repaired, repairs = lexicon.repair(raw_text)
     if grammar is None or not free:
         return Transcript(
             text=repaired,
@@ -119,14 +125,17 @@ def transcript_of(
             repairs=repairs,
             confidence=math.exp(free[0].log_probability) if free else None,
         )
-    scored = _scored(heard, grammar, lexicon, free)
-    own = max(each.score for each in _score(heard, [written(once(each.text)) for each in free[:2]]))
+    scores = _Scores(heard)
+    own = max(scores.of([written(once(each.text)) for each in free[:2]]).values())
     read = [each.text for each in free]
     most_strain = MOST_STRAIN
+    scored = _scored(scores, grammar, lexicon, free[:1], FIRST_CANDIDATES)
+    if _is_doubtful(scored, own, read, grammar):
+        scored = _merged(scored, _scored(scores, grammar, lexicon, free, CANDIDATES))
     if _is_doubtful(scored, own, read, grammar):
         bound = heard.hypotheses(grammar.words)
         found = {each.text for each in scored}
-        scored = _merged(scored, _scored(heard, grammar, lexicon, bound))
+        scored = _merged(scored, _scored(scores, grammar, lexicon, bound, CANDIDATES))
         read += [each.text for each in bound[:BOUND_READINGS]]
         if scored and scored[0].text not in found:
             most_strain = MOST_STRAIN_GUARDED
@@ -210,13 +219,24 @@ def _words(text: str) -> set[str]:
     return set(re.findall(r"[a-z']+", text.lower()))
 
 
-def _score(heard: Heard, texts: Sequence[str]) -> list[_Scored]:
-    scores = heard.log_probabilities(texts)
-    return [_Scored(text, score) for text, score in zip(texts, scores, strict=True)]
+class _Scores:
+    """What the sound says of texts; of each it is asked once, which is what costs time."""
+
+    def __init__(self, heard: Heard) -> None:
+        self._heard = heard
+        self._known: dict[str, float] = {}
+
+    def of(self, texts: Iterable[str]) -> dict[str, float]:
+        """Return for each text its log-probability."""
+        wanted = list(dict.fromkeys(texts))
+        new = [text for text in wanted if text not in self._known]
+        if new:
+            self._known.update(zip(new, self._heard.log_probabilities(new), strict=True))
+        return {text: self._known[text] for text in wanted}
 
 
 def _scored(
-    heard: Heard, grammar: Grammar, lexicon: Lexicon, free: Sequence[Hypothesis]
+    sound: _Scores, grammar: Grammar, lexicon: Lexicon, free: Sequence[Hypothesis], most: int
 ) -> list[_Scored]:
     """Return the grammar's sentences near the hypotheses, the best by sound first."""
     texts = [once(each.text) for each in free]
@@ -231,14 +251,12 @@ def _scored(
         for text in (*texts[:3], *repaired[:3])
         if not isinstance(grammar.parse(text), QuestionCommand | None)
     ]
-    near = grammar.nearest(list(dict.fromkeys((*repaired[:2], *texts[:3]))), CANDIDATES)
+    near = grammar.nearest(list(dict.fromkeys((*repaired[:2], *texts[:3]))), most)
     spoken = dict[str, str]()
     for sentence in (*own, *near):
         spoken.setdefault(written(sentence), sentence)
     sources = {text: misheard[text] for text in spoken if text in misheard}
-    scores = {
-        each.text: each.score for each in _score(heard, [*spoken, *dict.fromkeys(sources.values())])
-    }
+    scores = sound.of([*spoken, *sources.values()])
     return sorted(
         (
             _Scored(

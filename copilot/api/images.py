@@ -3,6 +3,7 @@
 The page interprets no DICOM: order, positions, units and values are those that engines get.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -18,8 +19,8 @@ from domain.uids import SeriesUID
 _KEEP_NOTHING = {"Cache-Control": "no-store"}
 
 
-def images_router(lightbox: Lightbox) -> APIRouter:
-    """Return the routes of series and their slices."""
+def images_router(lightbox: Lightbox, ready: Callable[[SeriesUID], None]) -> APIRouter:
+    """Return the routes of series and their slices; ``ready`` prepares for a command on one."""
     router = APIRouter(prefix="/api/series/{series}", tags=["images"])
 
     @router.get("")
@@ -33,6 +34,12 @@ def images_router(lightbox: Lightbox) -> APIRouter:
         """Return the values of one slice, zero-based, as a packet."""
         values = lightbox.of(SeriesUID(series)).values(index)
         return Response(pixels_packet(values), media_type=MEDIA_TYPE, headers=_KEEP_NOTHING)
+
+    @router.post("/ready", status_code=202)
+    def post_ready(series: str) -> dict[str, Any]:
+        """Get ready for a command on a series: it is read now, and its turn comes first."""
+        ready(SeriesUID(series))
+        return {"series_instance_uid": series}
 
     return router
 
@@ -57,10 +64,11 @@ def printed_series(found: SeriesSlices) -> dict[str, Any]:
         "refusal": found.refusal,
         "notes": list(found.notes),
         "affine": None if grid is None else grid.affine.tolist(),
+        "frame_of_reference_uid": None if grid is None else grid.frame_of_reference_uid,
         "is_time": grid is not None and grid.is_time,
         "slice_spacing_known": grid is not None and grid.slice_spacing_known,
         "frame_times_ms": list(found.frame_times_ms),
-        "slices": [_plane(each.plane) for each in found.slices],
+        "slices": [{"frame": each.frame_number, **_plane(each.plane)} for each in found.slices],
     }
 
 

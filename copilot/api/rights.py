@@ -55,6 +55,7 @@ TABLE: Final[tuple[Entry, ...]] = (
         None,
         "GET /",
         "GET /assets/{name}",
+        "GET /ohif/{path:path}",
         "GET /health",
         "GET /api/access",
         "POST /api/access/login",
@@ -96,6 +97,7 @@ TABLE: Final[tuple[Entry, ...]] = (
         Right.LOOK,
         "GET /api/commands/{identity}/{filename}",
         "GET /api/commands/{identity}/masks/{segment}",
+        "GET /api/commands/{identity}/glimpses/{number}",
         views="result",
     ),
     *_of(
@@ -124,6 +126,7 @@ TABLE: Final[tuple[Entry, ...]] = (
         Right.COMMAND,
         "POST /api/commands",
         "POST /api/commands/{identity}/stop",
+        "POST /api/series/{series}/ready",
         "POST /api/transcriptions",
         f"{SOCKET} /api/voice",
     ),

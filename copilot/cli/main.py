@@ -19,6 +19,7 @@ from copilot.cli.guideline import app as guideline_app
 from copilot.cli.jobs import app as jobs_app
 from copilot.cli.measure import measure
 from copilot.cli.models import app as models_app
+from copilot.cli.ohif import app as ohif_app
 from copilot.cli.records import audit_app
 from copilot.cli.rules import app as rules_app
 from copilot.cli.serve import serve
@@ -55,6 +56,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(models_app, name="models")
+app.add_typer(ohif_app, name="ohif")
 app.add_typer(studies_app, name="studies")
 app.add_typer(audit_app, name="audit")
 app.add_typer(agent_app, name="agent")

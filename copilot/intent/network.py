@@ -32,6 +32,8 @@ class Network:
         arcs: dict[tuple[int, int, int], None] = {}
         self._build(pattern, 0, 1, arcs)
         self._number_by_depth(list(arcs))
+        self._into = _by_node(self._target, self._nodes)
+        self._out_of = _by_node(self._source, self._nodes)
         self._phrases = list(self._labels)
         self._spellings = [numbered(sounds(phrase)) for phrase in self._phrases]
 
@@ -177,7 +179,7 @@ class Network:
 
     def _walk_back(self, node: int, place: int, table: Floats, forward: Floats) -> Iterator[int]:
         while node != 0:
-            arcs = np.flatnonzero(self._target == node)
+            arcs = self._into[node]
             costs = forward[self._source[arcs]] + table[self._label[arcs], :, place]
             arc, place = _least(costs)
             yield int(self._label[arcs[arc]])
@@ -185,7 +187,7 @@ class Network:
 
     def _walk_on(self, node: int, place: int, table: Floats, backward: Floats) -> Iterator[int]:
         while node != 1:
-            arcs = np.flatnonzero(self._source == node)
+            arcs = self._out_of[node]
             costs = backward[self._target[arcs]] + table[self._label[arcs], place, :]
             arc, place = _least(costs)
             yield int(self._label[arcs[arc]])
@@ -195,6 +197,12 @@ class Network:
 def _least(costs: Floats) -> tuple[int, int]:
     row, column = np.unravel_index(int(costs.argmin()), costs.shape)
     return int(row), int(column)
+
+
+def _by_node(ends: Places, nodes: int) -> list[Places]:
+    """Return for each node the arcs that have it as that end, in order."""
+    order = np.argsort(ends, kind="stable")
+    return np.split(order, np.searchsorted(ends[order], np.arange(1, nodes)))
 
 
 def _steps(level: Places, reached: Places) -> list[tuple[Places, Places, Places]]:

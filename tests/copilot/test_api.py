@@ -3,10 +3,12 @@
 import threading
 from collections.abc import Iterator
 
+import numpy as np
 import pydicom
 import pytest
 from fastapi.testclient import TestClient
 
+from copilot.api.packet import mask_of
 from copilot.demo.orthanc import KnownModality, Orthanc, is_installed
 from copilot.evaluation.gestures import range_of, tight_box
 from copilot.evaluation.images import read_reference, read_volume
@@ -15,7 +17,7 @@ from copilot.hints import Hints
 from copilot.results import Result, State
 from copilot.serving import application
 from copilot.settings import Settings, load_settings
-from copilot.system import SystemClock
+from copilot.system import RandomUids, SystemClock
 from copilot.wiring import House
 from copilot.workflows.durable import Workflow, step
 from copilot.workflows.orders import COMMAND, Order
@@ -293,3 +295,50 @@ def test_what_was_accepted_becomes_cases_for_an_adapter_and_what_was_not_does_no
     assert case.concept == "lung lesion"
     volume = read_volume(case)
     assert read_reference(case, volume.grid).mask.voxel_count == made[0]["masks"][0]["voxels"]
+
+
+class HeldUids(RandomUids):
+    """Makes a result wait amid its measuring, where the first UID is needed, until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.is_measured = threading.Event()
+        self.let = threading.Event()
+
+    def new_uid(self) -> str:
+        self.is_measured.set()
+        assert self.let.wait(20)
+        return super().new_uid()
+
+
+def test_the_outline_is_seen_before_it_is_measured_and_is_the_results_own(home, stored):
+    home.uids = HeldUids()
+    with here(application(home)) as client:
+        began = client.post("/api/commands", json={**stored, "wait": False}).json()
+        glimpsed = client.get(f"/api/commands/{began['id']}/glimpses/0")
+        assert glimpsed.status_code == 200
+        assert home.uids.is_measured.wait(20)
+        assert client.get(f"/api/commands/{began['id']}").json()["state"] == "running"
+        assert client.post(f"/api/commands/{began['id']}/accept").status_code == 422
+        home.uids.let.set()
+        until(lambda: client.get(f"/api/commands/{began['id']}").json()["state"] == "waiting")
+        early, _ = mask_of(glimpsed.content, (12, 64, 64))
+        made = client.get(f"/api/commands/{began['id']}/masks/1")
+        own, _ = mask_of(made.content, (12, 64, 64))
+        assert own.any()
+        assert np.array_equal(early, own)
+        for number in (0, 1, -1):
+            over = client.get(f"/api/commands/{began['id']}/glimpses/{number}")
+            assert (over.status_code, over.content) == (204, b"")
+        assert client.get("/api/commands/1.2.3/glimpses/0").status_code == 422
+
+
+def test_a_series_on_the_screen_is_read_before_a_command_comes(home, client, stored):
+    series_uid = SeriesUID(stored["series_instance_uid"])
+    answer = client.post(f"/api/series/{series_uid}/ready")
+    assert answer.status_code == 202
+    home.volumes.close(wait=True)
+    read: list[float] = []
+    home.volumes.load(home.store.instance_paths(series_uid), lambda done, _stage: read.append(done))
+    assert read == []
+    assert client.post("/api/series/1.2.3/ready").status_code == 422

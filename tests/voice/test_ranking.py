@@ -10,7 +10,7 @@ from copilot.intent.grammar import SpokenGrammar
 from domain.command import Command
 from domain.speech import Hypothesis, Transcript, Word
 from voice.lexicon import load_lexicon
-from voice.ranking import transcript_of, written
+from voice.ranking import once, transcript_of, written
 
 _UNLIKE = -60.0
 
@@ -105,6 +105,21 @@ def test_what_is_clear_is_read_once(grammar: SpokenGrammar) -> None:
     recording = Recording(free=said, bound="segment the spleen.", scores={said: -1.0})
     assert heard(recording, grammar).text.lower() == "segment the liver"
     assert recording.read_in == [None]
+
+
+@pytest.mark.parametrize(
+    ("read", "said"),
+    [
+        ("Confirm Confirm", "Confirm"),
+        ("Stop. Stop. Stop.", "Stop."),
+        ("go back. Go back", "go back."),
+        ("go to slice 2", "go to slice 2"),
+        ("next next one", "next next one"),
+        ("", ""),
+    ],
+)
+def test_what_an_engine_repeats_was_said_once(read: str, said: str) -> None:
+    assert once(read) == said
 
 
 def test_the_grammars_words_are_single_and_lower_case(grammar: SpokenGrammar) -> None:

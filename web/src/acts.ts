@@ -1,41 +1,21 @@
-// What keys, buttons and commands do alike: windows, slices, findings, cuts, cine.
+// What keys, buttons and commands do alike on our own views: windows, slices, cuts, cine.
 
 import { batch, signal } from '@preact/signals';
 
 import type { Result } from './api.ts';
-import { dot, length } from './geometry.ts';
-import { hidesAll } from './looks.ts';
-import {
-  type Finding,
-  active,
-  attempt,
-  crosshair,
-  current,
-  findings,
-  isSendOpen,
-  masks,
-  open,
-  pageCommand,
-  question,
-  running,
-  said,
-  say,
-  view,
-} from './station.ts';
-import { gotoIndex, select, togglePrior } from './studies.ts';
 import { dictate } from './dictation.ts';
+import { type Index, dot, length } from './geometry.ts';
+import { hidesAll } from './looks.ts';
 import { aloud } from './readback.ts';
 import { asText, loadReport, report } from './report.ts';
-import { resize } from './resizing.ts';
-import { decide, keepCorrection, stop } from './orders.ts';
+import { active, attempt, crosshair, open, said, say, tab, view } from './station.ts';
+import { openSeries, togglePrior } from './studies.ts';
 import { redo, undo } from './tools.ts';
-import { mainMeasures, otherMeasures, label, quantity, title } from './words.ts';
-import { HOUNSFIELD, View, asTaken } from './view.ts';
-import { PRESETS, preset } from './windows.ts';
+import { View, asTaken } from './view.ts';
+import type { Viewer } from './viewer.ts';
+import { unitWords } from './words.ts';
+import { HOUNSFIELD, PRESETS, preset } from './windows.ts';
 
-export const isHelpOpen = signal(false);
-export const isSayingsOpen = signal(false);
-export const tab = signal<'findings' | 'report'>('findings');
 export const playing = signal(false);
 
 const FAR = 100;
@@ -94,25 +74,18 @@ export function shownViews(): View[] {
 }
 
 export function unit(): string {
-  const code = open.value?.drawn.info.unit ?? '1';
-  const words: Record<string, string> = {
-    "[hnsf'U]": 'HU',
-    '1': '',
-    '{SUVbw}g/ml': 'SUV',
-    'g/ml{SUVbw}': 'SUV',
-  };
-  return words[code] ?? code;
+  return unitWords(open.value?.drawn.info.unit ?? '1');
 }
 
 /** Show the three cuts of a regular series, or the images as they were taken. */
 export async function toggleCuts(): Promise<void> {
   const now = open.value;
-  if (!now) return;
-  const { drawn } = now;
+  const first = now?.views[0];
+  if (!now || !first) return;
+  const { drawn } = first;
   if (now.views.length > 1) {
-    const [first] = now.views;
-    const single = asTaken(drawn, first!.slice.value);
-    single.window.value = first!.window.value;
+    const single = asTaken(drawn, first.slice.value);
+    single.window.value = first.window.value;
     batch(() => {
       active.value = 0;
       open.value = { ...now, views: [single] };
@@ -122,14 +95,13 @@ export async function toggleCuts(): Promise<void> {
   const reason = whyNoCuts();
   if (reason) return say(reason, true);
   say('Reading all images for the three cuts…');
-  await drawn.pixels.all(now.views[0]!.slice.value);
+  await drawn.pixels.all(first.slice.value);
   if (open.value?.drawn !== drawn) return;
   if (!drawn.pixels.isWhole)
     return say('Not every image could be read: the cuts would be wrong.', true);
   const at = crosshair.value;
   const views = ([0, 1, 2] as const).map(
-    (axis) =>
-      new View(drawn, drawn.lattice!.cut(axis), Math.round(at[axis]), now.views[0]!.window.value),
+    (axis) => new View(drawn, drawn.lattice!.cut(axis), Math.round(at[axis]), first.window.value),
   );
   batch(() => {
     active.value = 0;
@@ -153,24 +125,6 @@ export function whyNoCuts(): string | null {
   if (slices * rows * columns * 4 > MOST_BYTES)
     return 'The series is too large for cuts on this page.';
   return null;
-}
-
-export async function nextFinding(by: number): Promise<void> {
-  const all = findings.value;
-  if (!all.length) return say('There are no findings.');
-  const at = all.findIndex((each) => each.key === current.value?.key);
-  const next = at < 0 ? (by > 0 ? 0 : all.length - 1) : (at + by + all.length) % all.length;
-  await select(all[next]!.key);
-}
-
-export async function decideCurrent(yes: boolean): Promise<void> {
-  const finding = current.value;
-  if (!finding) return say('Select a finding first (J and K).', true);
-  await decide(finding, yes);
-}
-
-export async function keepCurrent(): Promise<void> {
-  if (current.value) await keepCorrection(current.value);
 }
 
 export function toggleMasks(): void {
@@ -201,120 +155,6 @@ async function frame(): Promise<void> {
   timer = setTimeout(() => void frame(), Math.max(8, pause - (performance.now() - began)));
 }
 
-/** Do what a command asks of the page. */
-export async function perform(result: Result): Promise<void> {
-  const { action, ...more } = result.command;
-  switch (action) {
-    case 'goto':
-      return gotoSlice(Number(more['slice']) - 1);
-    case 'next':
-      return nextFinding(1);
-    case 'previous':
-      return nextFinding(-1);
-    case 'window': {
-      const chosen = preset(String(more['preset']));
-      if (!chosen) return ownWindow();
-      return windowTo(PRESETS.indexOf(chosen) + 1);
-    }
-    case 'accept':
-      return decideCurrent(true);
-    case 'reject':
-      return decideCurrent(false);
-    case 'delete': {
-      const finding = numbered(more['ordinal']);
-      if (!finding) return say('There is no such finding.', true);
-      await select(finding.key);
-      question.value = {
-        says: [`Reject finding ${ordinalOf(finding)}, ${title(finding.mask)}?`],
-        choices: [
-          { says: 'reject it', act: () => void decide(finding, false) },
-          { says: 'leave it', act: () => undefined },
-        ],
-      };
-      return;
-    }
-    case 'resize': {
-      const finding = numbered(more['ordinal']);
-      if (!finding) return say('Select a finding first (J and K).', true);
-      await select(finding.key);
-      return resize(finding, more['larger'] === true, (more['step_mm'] as number) ?? null);
-    }
-    case 'measure':
-      return showMeasures(numbered(more['ordinal']));
-    case 'show':
-      return showFinding(more);
-    case 'cancel':
-      return cancelRunning();
-    case 'dictate': {
-      tab.value = 'report';
-      await dictate(String(more['text'] ?? ''), null, (more['section'] as string) ?? null);
-      return;
-    }
-    case 'undo':
-      return undo();
-    case 'redo':
-      return redo();
-    case 'help':
-      isSayingsOpen.value = true;
-      return;
-    case 'send':
-      isSendOpen.value = true;
-      return;
-    case 'open_prior':
-      return togglePrior();
-    case 'draft_report':
-      tab.value = 'report';
-      return;
-    case 'read_back':
-      tab.value = 'report';
-      return readReport((more['section'] as string) ?? null);
-    default:
-      say(result.warnings?.join(' · ') || 'Understood, but this page has nothing to do for it.');
-  }
-}
-
-const ordinalOf = (finding: Finding): number => findings.value.indexOf(finding) + 1;
-
-/** Return the finding of a number, from 1; without a number the selected one. */
-const numbered = (number: unknown): Finding | null =>
-  number ? (findings.value[Number(number) - 1] ?? null) : current.value;
-
-/** Say the numbers of a finding; where its outline was changed, have it measured anew. */
-async function showMeasures(finding: Finding | null): Promise<void> {
-  if (!finding) return say('Draw a box round it first (B), or select a finding (J and K).', true);
-  await select(finding.key);
-  if (masks.value.get(finding.key)?.isChanged) return keepCorrection(finding);
-  const { result, mask } = finding;
-  const main = mainMeasures(result, mask);
-  const shown = main.length ? main : otherMeasures(result, mask);
-  const numbers = shown.map((each) => `${label(each)} ${quantity(each)}`).join(' · ');
-  say(`${title(mask)}: ${numbers || mask.not_measured.join(' · ') || 'nothing was measured'}`);
-}
-
-/** Go to the finding that a sentence names; where several fit, ask which. */
-async function showFinding(more: Record<string, unknown>): Promise<void> {
-  const fitting = findings.value.filter(
-    ({ mask }) => mask.concept === more['concept'] && (!more['side'] || mask.side === more['side']),
-  );
-  if (fitting.length === 1) return select(fitting[0]!.key);
-  if (!fitting.length) {
-    return say(`No ${String(more['concept'])} is outlined yet: say “segment” to outline it.`);
-  }
-  question.value = {
-    says: ['Which one?'],
-    choices: fitting.map((each) => ({
-      says: `finding ${ordinalOf(each)}, image ${each.mask.key_slice + 1}`,
-      act: () => void select(each.key),
-    })),
-  };
-}
-
-async function cancelRunning(): Promise<void> {
-  const now = running.value;
-  if (!now.length) return say('Nothing is at work.');
-  await Promise.all(now.map(({ id }) => stop(id)));
-}
-
 async function readReport(section: string | null): Promise<void> {
   await loadReport();
   const words = report.value ? asText(report.value, section) : '';
@@ -323,13 +163,41 @@ async function readReport(section: string | null): Promise<void> {
     say('This browser has no English voice of this machine: read it yourself.', true);
 }
 
-async function gotoSlice(slice: number): Promise<void> {
-  const on = view.value;
-  if (!on) return;
-  if (slice < 0 || slice >= on.count) return say(`There are images 1 to ${on.count}.`, true);
-  await gotoIndex([slice, crosshair.value[1], crosshair.value[2]]);
-}
-
-pageCommand.subscribe((result) => {
-  if (result) void perform(result);
-});
+/** Our own views, as what shows the images. */
+export const OWN_VIEWS: Viewer = {
+  hasKeys: true,
+  openSeries,
+  whyNotSeen: () => null,
+  async goto(index: Index): Promise<void> {
+    await Promise.all(open.value?.views.map((each) => each.goto(index[each.cut.axis])) ?? []);
+  },
+  async perform(result: Result): Promise<void> {
+    const { action, ...more } = result.command;
+    switch (action) {
+      case 'window': {
+        const chosen = preset(String(more['preset']));
+        if (!chosen) return ownWindow();
+        return windowTo(PRESETS.indexOf(chosen) + 1);
+      }
+      case 'dictate': {
+        tab.value = 'report';
+        await dictate(String(more['text'] ?? ''), null, (more['section'] as string) ?? null);
+        return;
+      }
+      case 'undo':
+        return undo();
+      case 'redo':
+        return redo();
+      case 'open_prior':
+        return togglePrior();
+      case 'draft_report':
+        tab.value = 'report';
+        return;
+      case 'read_back':
+        tab.value = 'report';
+        return readReport((more['section'] as string) ?? null);
+      default:
+        say(result.warnings?.join(' · ') || 'Understood, but this page has nothing to do for it.');
+    }
+  },
+};

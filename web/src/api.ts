@@ -43,10 +43,16 @@ export interface SeriesInfo {
   refusal: string;
   notes: string[];
   affine: number[][] | null;
+  frame_of_reference_uid: string | null;
   is_time: boolean;
   slice_spacing_known: boolean;
   frame_times_ms: number[];
-  slices: Plane[];
+  slices: Slice[];
+}
+
+/** One image of a series; `frame` is its number in its object, from 1. */
+export interface Slice extends Plane {
+  frame: number;
 }
 
 export interface MadeBy {
@@ -199,6 +205,19 @@ export async function get<Answer>(path: string): Promise<Answer> {
 
 export async function getBytes(path: string, signal?: AbortSignal): Promise<ArrayBuffer> {
   return (await answered(path, signal ? { signal } : {})).arrayBuffer();
+}
+
+const NOT_YET = 202;
+const OVER = 204;
+
+/** Return a mask of a running command; null once the command is over. */
+export async function getGlimpse(
+  result: string,
+  number: number,
+): Promise<ArrayBuffer | 'later' | null> {
+  const response = await answered(`/api/commands/${result}/glimpses/${number}`);
+  if (response.status === OVER) return null;
+  return response.status === NOT_YET ? 'later' : response.arrayBuffer();
 }
 
 export async function post<Answer>(path: string, body?: object): Promise<Answer> {

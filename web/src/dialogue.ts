@@ -3,13 +3,21 @@
 
 import { signal } from '@preact/signals';
 
-import { isHelpOpen, isSayingsOpen, tab } from './acts.ts';
 import { answered } from './answers.ts';
 import type { CommandEntry } from './api.ts';
 import { dictate } from './dictation.ts';
 import { command, sendAccepted } from './orders.ts';
 import { type Final, type Spoken, whenSaid } from './voice.ts';
-import { type Asked, isSendOpen, open, question, say } from './station.ts';
+import {
+  type Asked,
+  isHelpOpen,
+  isSayingsOpen,
+  isSendOpen,
+  open,
+  question,
+  say,
+  tab,
+} from './station.ts';
 
 export interface Understood {
   heard: string;
@@ -84,6 +92,7 @@ async function onSheet(final: Final, spoken: Spoken): Promise<void> {
 let sheetShownAt = Infinity;
 isSendOpen.subscribe((shown) => {
   sheetShownAt = shown ? performance.now() : Infinity;
+  if (shown) understood.value = null; // the sheet says what is sent, and nothing else
 });
 
 /** Take what was said as the answer to a question; return whether it was one. */

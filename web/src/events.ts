@@ -4,7 +4,7 @@ import { someoneHere } from './access.ts';
 import type { Delivery } from './api.ts';
 import { loadReport, report } from './report.ts';
 import { isConnected, open, progress } from './station.ts';
-import { loadStudies } from './studies.ts';
+import { loadStudies } from './looking.ts';
 import { loadEverything, loadResult, takeDelivery } from './orders.ts';
 
 interface Progress {

@@ -1,22 +1,28 @@
 // The keys: one table, which the help shows too.
 
 import {
-  decideCurrent,
-  isHelpOpen,
-  isSayingsOpen,
-  keepCurrent,
-  nextFinding,
   ownWindow,
   shownViews,
   step,
-  tab,
   toggleCine,
   toggleCuts,
   toggleMasks,
   windowTo,
 } from './acts.ts';
 import { choose as answer } from './dialogue.ts';
-import { active, isSendOpen, open, question, say, view } from './station.ts';
+import { decideCurrent, keepCurrent, nextFinding } from './performing.ts';
+import {
+  active,
+  isHelpOpen,
+  isSayingsOpen,
+  isSendOpen,
+  open,
+  question,
+  say,
+  tab,
+  view,
+} from './station.ts';
+import { brighter, toggleFusion } from './fusion.ts';
 import { closeStudy, togglePrior } from './studies.ts';
 import { escape, moveCursor, pressCursor, redo, setExtent, take, tool, undo } from './tools.ts';
 import { cancel, isSpeaking, press, release } from './voice.ts';
@@ -71,6 +77,13 @@ export const KEYS: Key[] = [
   { keys: ['f'], says: 'Fit the image', group: 'Images', act: () => view.value?.fit() },
   { keys: ['m'], says: 'Three cuts, or one view', group: 'Images', act: () => void toggleCuts() },
   { keys: ['x'], says: 'Earlier study beside it', group: 'Images', act: () => void togglePrior() },
+  { keys: ['i'], says: 'PET over the images', group: 'Images', act: () => void toggleFusion() },
+  {
+    keys: ['{', '}'],
+    says: 'PET: fainter, or brighter',
+    group: 'Images',
+    act: (event) => brighter(event.key === '}' ? 1 : -1),
+  },
   {
     keys: ['v'],
     says: 'Next view',

@@ -1,18 +1,23 @@
+import './fonts.css';
 import './style.css';
 
 import { render } from 'preact';
 
 import { listenToPerson, readAddress, someoneHere } from './access.ts';
+import { OWN_VIEWS } from './acts.ts';
 import './dialogue.ts';
 import { listen } from './events.ts';
 import { listenToKeys } from './keys.ts';
 import { armAgain } from './microphone.ts';
 import { loadEverything } from './orders.ts';
 import { open, opening } from './station.ts';
+import './performing.ts';
 import { closeStudy, openStudy } from './studies.ts';
+import { show } from './viewer.ts';
 import { App } from './ui/App.tsx';
 
 async function start(): Promise<void> {
+  show(OWN_VIEWS);
   readAddress();
   render(<App />, document.body);
   listenToKeys();

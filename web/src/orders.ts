@@ -12,6 +12,7 @@ import {
   put,
 } from './api.ts';
 import { context, remember } from './context.ts';
+import { forgetGlimpses, glimpse } from './glimpses.ts';
 import { asBody } from './hints.ts';
 import { hidesAll } from './looks.ts';
 import {
@@ -36,7 +37,8 @@ import {
   station,
   studies,
 } from './station.ts';
-import { fetchMasks, refreshStudy, select } from './studies.ts';
+import { fetchMasks, refreshStudy, select } from './looking.ts';
+import { byKey, viewer } from './viewer.ts';
 
 const asked = new Set<string>();
 /** What the page does by itself as soon as it is understood, whatever the engine is at. */
@@ -97,7 +99,7 @@ function take(result: Result): void {
     asked.delete(result.id);
     answer(result);
   }
-  void fetchMasks();
+  void fetchMasks().then(forgetGlimpses);
 }
 
 async function loadReplaced(result: Result): Promise<void> {
@@ -188,6 +190,7 @@ export async function command(text: string): Promise<void> {
     asked.add(began.id);
     const known = results.value.get(began.id);
     if (!known) results.value = new Map(results.value).set(began.id, began);
+    void glimpse(began);
     // it may have been done before the answer came
     await loadResult(began.id);
   });
@@ -201,13 +204,13 @@ export async function stop(id: string): Promise<void> {
 function whyNotYet({ result }: Finding): string | null {
   const all = findings.value.filter((each) => each.result.id === result.id);
   if (all.some(({ key }) => masks.value.get(key)?.isChanged)) {
-    return 'The outline was changed: measure it anew (C) or undo the change first.';
+    return `The outline was changed: measure it anew${byKey('C')} or undo the change first.`;
   }
-  if (hidesAll.value) return 'The outlines are hidden: show them first (H).';
+  if (hidesAll.value) return `The outlines are hidden: show them first${byKey('H')}.`;
   if (all.some(({ key }) => !masks.value.has(key))) {
     return 'The outline is not on the screen: select the finding first.';
   }
-  return null;
+  return all.map(({ key }) => viewer().whyNotSeen(key)).find((each) => each !== null) ?? null;
 }
 
 export async function decide(finding: Finding, yes: boolean): Promise<void> {
@@ -215,7 +218,9 @@ export async function decide(finding: Finding, yes: boolean): Promise<void> {
   if (reason) return say(reason, true);
   await attempt(async () => {
     take(await post<Result>(`/api/commands/${finding.result.id}/${yes ? 'accept' : 'reject'}`));
-    say(yes ? 'Accepted. Nothing has left yet: send when you are ready (G).' : 'Rejected.');
+    say(
+      yes ? `Accepted. Nothing has left yet: send when you are ready${byKey('G')}.` : 'Rejected.',
+    );
   });
 }
 
@@ -266,7 +271,10 @@ export function takeDelivery(delivery: Delivery): void {
 /** Say what a finding is: a new result stands in its place. */
 export async function rename(finding: Finding, concept: string): Promise<void> {
   if (masks.value.get(finding.key)?.isChanged) {
-    return say('The outline was changed: measure it anew (C) or undo the change first.', true);
+    return say(
+      `The outline was changed: measure it anew${byKey('C')} or undo the change first.`,
+      true,
+    );
   }
   await attempt(async () => {
     const { result, mask } = finding;

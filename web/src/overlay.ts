@@ -1,5 +1,6 @@
 // What is drawn over an image: masks voxel by voxel, what was pointed at, lengths, the crosshair.
 
+import { paint } from './blending.ts';
 import type { Caliper, Hint, Place } from './hints.ts';
 import { type Look, fill } from './looks.ts';
 import { type Mask, outline } from './mask.ts';
@@ -18,7 +19,11 @@ export interface Marked {
 }
 
 export interface Drawing {
+  /** Colours of another series, for each pixel of the image. */
+  over: { values: Float32Array; top: number; opacity: number } | null;
   marked: Marked[];
+  /** Masks of commands that still run. */
+  glimpsed: readonly Mask[];
   hints: readonly Hint[];
   calipers: readonly Caliper[];
   sketch: { tool: string; places: Place[] } | null;
@@ -53,7 +58,9 @@ export class Overlay {
     this.paint.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.paint.font = '500 12px "Inter", system-ui, sans-serif';
     this.paint.lineJoin = 'round';
+    if (what.over) this.over(what.over);
     for (const marked of what.marked) this.mask(marked);
+    for (const mask of what.glimpsed) this.glimpse(mask);
     if (what.crosshair) this.cross(what.crosshair);
     for (const hint of what.hints) this.hint(hint);
     for (const caliper of what.calipers) this.caliper(caliper);
@@ -72,12 +79,7 @@ export class Overlay {
     const pixels = mask.on(this.view.cut, this.view.slice.value);
     if (!pixels) return;
     this.fill(pixels, rows, columns, look.colour, place);
-    const ends = outline(pixels, rows, columns);
-    const path = new Path2D();
-    for (let n = 0; n < ends.length; n += 4) {
-      path.moveTo(...this.at(ends[n]!, ends[n + 1]!));
-      path.lineTo(...this.at(ends[n + 2]!, ends[n + 3]!));
-    }
+    const path = this.edge(pixels, rows, columns);
     this.paint.lineCap = 'square';
     if (isSelected) {
       this.paint.strokeStyle = 'rgba(0, 0, 0, 0.75)';
@@ -89,6 +91,32 @@ export class Overlay {
     this.paint.stroke(path);
   }
 
+  private glimpse(mask: Mask): void {
+    const [rows, columns] = this.view.size;
+    const pixels = mask.on(this.view.cut, this.view.slice.value);
+    if (!pixels || !this.view.placement) return;
+    const path = this.edge(pixels, rows, columns);
+    this.paint.save();
+    this.paint.lineCap = 'butt';
+    this.paint.strokeStyle = 'rgba(0, 0, 0, 0.65)';
+    this.paint.lineWidth = 3.5;
+    this.paint.stroke(path);
+    this.paint.strokeStyle = '#ffffff';
+    this.paint.lineWidth = 1.5;
+    this.paint.stroke(path);
+    this.paint.restore();
+  }
+
+  private edge(pixels: Uint8Array, rows: number, columns: number): Path2D {
+    const ends = outline(pixels, rows, columns);
+    const path = new Path2D();
+    for (let n = 0; n < ends.length; n += 4) {
+      path.moveTo(...this.at(ends[n]!, ends[n + 1]!));
+      path.lineTo(...this.at(ends[n + 2]!, ends[n + 3]!));
+    }
+    return path;
+  }
+
   private fill(
     pixels: Uint8Array,
     rows: number,
@@ -97,20 +125,40 @@ export class Overlay {
     place: NonNullable<View['placement']>,
   ): void {
     if (fill.value <= 0) return;
+    const [red, green, blue] = [1, 3, 5].map((from) => parseInt(colour.slice(from, from + 2), 16));
+    const alpha = Math.round(fill.value * 255);
+    this.pixels(rows, columns, place, false, (data) => {
+      for (let n = 0; n < pixels.length; n++) {
+        if (pixels[n]) data.set([red!, green!, blue!, alpha], n * 4);
+      }
+    });
+  }
+
+  private over({ values, top, opacity }: NonNullable<Drawing['over']>): void {
+    const place = this.view.placement;
+    const [rows, columns] = this.view.size;
+    if (!place || values.length !== rows * columns) return;
+    this.pixels(rows, columns, place, true, (data) => paint(values, top, opacity, data));
+  }
+
+  /** Draw pixels where those of the image are. */
+  private pixels(
+    rows: number,
+    columns: number,
+    place: NonNullable<View['placement']>,
+    isSmooth: boolean,
+    colour: (data: Uint8ClampedArray) => void,
+  ): void {
     this.buffer.width = columns;
     this.buffer.height = rows;
     const context = this.buffer.getContext('2d')!;
     const image = context.createImageData(columns, rows);
-    const [red, green, blue] = [1, 3, 5].map((from) => parseInt(colour.slice(from, from + 2), 16));
-    for (let n = 0; n < pixels.length; n++) {
-      if (!pixels[n]) continue;
-      image.data.set([red!, green!, blue!, Math.round(fill.value * 255)], n * 4);
-    }
+    colour(image.data);
     context.putImageData(image, 0, 0);
     const { x, y, rowX, rowY, columnX, columnY } = place;
     this.paint.save();
     this.paint.transform(columnX, columnY, rowX, rowY, x, y);
-    this.paint.imageSmoothingEnabled = false;
+    this.paint.imageSmoothingEnabled = isSmooth;
     this.paint.drawImage(this.buffer, -0.5, -0.5); // a pixel's place is its middle
     this.paint.restore();
   }

@@ -8,18 +8,24 @@ import {
   type Result,
   type SeriesEntry,
   type Station,
+  type SeriesInfo,
   type StudyEntry,
 } from './api.ts';
-import { type Index } from './geometry.ts';
-import { type Caliper, type Hint } from './hints.ts';
-import { Mask } from './mask.ts';
-import { type Drawn } from './render.ts';
-import { View } from './view.ts';
+import type { Index, Lattice } from './geometry.ts';
+import type { Caliper, Hint } from './hints.ts';
+import type { Mask } from './mask.ts';
+import type { View } from './view.ts';
+
+/** A series that is shown, and its lattice where the server makes a volume of it. */
+export interface Shown {
+  info: SeriesInfo;
+  lattice: Lattice | null;
+}
 
 export interface Open {
   study: StudyEntry;
-  drawn: Drawn;
-  /** One view of the images as they were taken, or three cuts. */
+  drawn: Shown;
+  /** One view of the images as they were taken, or three cuts; none where another viewer shows them. */
   views: View[];
   /** An earlier study of the same patient beside it. */
   prior: Prior | null;
@@ -27,7 +33,7 @@ export interface Open {
 
 export interface Prior {
   study: StudyEntry;
-  drawn: Drawn;
+  drawn: Shown;
   view: View;
 }
 
@@ -65,6 +71,9 @@ export const calipers = signal<readonly Caliper[]>([]);
 
 export const masks = signal<ReadonlyMap<string, Mask>>(new Map());
 
+/** Masks of running commands by result, in the order they were made. */
+export const glimpses = signal<ReadonlyMap<string, readonly Mask[]>>(new Map());
+
 /** Counts up when a brush changed a mask. */
 export const painted = signal(0);
 
@@ -79,6 +88,9 @@ export interface Asked {
 }
 
 export const isSendOpen = signal(false);
+export const isHelpOpen = signal(false);
+export const isSayingsOpen = signal(false);
+export const tab = signal<'findings' | 'report'>('findings');
 
 export const question = signal<Asked | null>(null);
 
@@ -100,6 +112,12 @@ export const SHOWN: ReadonlySet<string> = new Set(['waiting', 'accepted', 'sent'
 
 export const imageSeries = (study: StudyEntry): SeriesEntry[] =>
   study.series.filter((each) => !each.made_by_us && !NO_IMAGES.has(each.modality));
+
+/** What is looked at over other images, rather than alone. */
+export const ABOVE: ReadonlySet<string> = new Set(['PT', 'NM']);
+
+export const largest = (all: readonly SeriesEntry[]): SeriesEntry | undefined =>
+  [...all].sort((a, b) => b.instances - a.instances)[0];
 
 const NO_IMAGES: ReadonlySet<string> = new Set([
   'SEG',
@@ -128,7 +146,7 @@ function ofStudy(study: StudyEntry | undefined): Finding[] {
     );
 }
 
-const onSeries = (all: Finding[], drawn: Drawn | undefined): Finding[] =>
+const onSeries = (all: Finding[], drawn: Shown | undefined): Finding[] =>
   all.filter(({ result }) => result.series_instance_uid === drawn?.info.series_instance_uid);
 
 /** The findings on the series that is shown. */
@@ -155,6 +173,10 @@ export const earlier = computed<Finding[]>(() =>
 );
 
 export const drawnFindings = (): Finding[] => [...here.value, ...earlier.value];
+
+/** Return the number of a finding, from 1: colours and words name it by that. */
+export const ordinal = (key: string): number =>
+  findings.value.findIndex((each) => each.key === key) + 1;
 
 export const current = computed<Finding | null>(
   () => findings.value.find(({ key }) => key === selected.value) ?? null,

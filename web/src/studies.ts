@@ -1,31 +1,25 @@
-// Studies opened and closed: their series, the earlier study beside them, masks, and where one looks.
+// Studies opened and closed on our own views: their series, and the earlier study beside them.
 
 import { batch, computed } from '@preact/signals';
-import {
-  type CandidateEntry,
-  type SeriesInfo,
-  type StudyEntry,
-  get,
-  listedStudies,
-} from './api.ts';
-import { type Index, Lattice } from './geometry.ts';
+import { type SeriesInfo, type StudyEntry, get, post } from './api.ts';
+import { Lattice } from './geometry.ts';
 import { forgetDictation } from './dictation.ts';
-import { Mask } from './mask.ts';
+import { fetchMasks } from './looking.ts';
 import { Pixels } from './pixels.ts';
 import { type Drawn, forget } from './render.ts';
-import { asTaken, View } from './view.ts';
+import { asTaken, type View } from './view.ts';
 import {
-  type Finding,
+  ABOVE,
   type Prior,
   active,
   attempt,
   calipers,
   crosshair,
-  drawnFindings,
   extent,
-  findings,
+  glimpses,
   hints,
   imageSeries,
+  largest,
   masks,
   open,
   opening,
@@ -36,65 +30,15 @@ import {
   studies,
 } from './station.ts';
 
-/** Go to a candidate, with a box round it: a command then makes a finding of it. */
-export async function lookAt({ slice, row, column, box }: CandidateEntry): Promise<void> {
-  const [, r0, c0, r1, c1] = box;
-  hints.value = [{ kind: 'box', slice, rows: [r0, r1], columns: [c0, c1] }];
-  extent.value = null;
-  await gotoIndex([slice, row, column]);
-}
-
-export async function loadStudies(): Promise<void> {
-  await attempt(async () => {
-    studies.value = await listedStudies();
-    refreshStudy();
-  });
-}
-
-export function refreshStudy(): void {
-  const now = open.value;
-  const fresh = studies.value?.find(
-    (each) => each.study_instance_uid === now?.study.study_instance_uid,
-  );
-  if (now && fresh) open.value = { ...now, study: fresh };
-}
-
-const arriving = new Map<string, Promise<void>>();
-
-export async function fetchMasks(): Promise<void> {
-  const wanted = drawnFindings().map(({ key }) => key);
-  const kept = new Map([...masks.value].filter(([key]) => wanted.includes(key)));
-  if (kept.size !== masks.value.size) masks.value = kept;
-  await Promise.all(
-    wanted
-      .filter((key) => !masks.value.has(key))
-      .map((key) => {
-        if (!arriving.has(key)) {
-          arriving.set(
-            key,
-            fetchMask(key).finally(() => arriving.delete(key)),
-          );
-        }
-        return arriving.get(key);
-      }),
-  );
-}
-
-async function fetchMask(key: string): Promise<void> {
-  const [result, segment] = key.split('/');
-  const mask = await attempt(() => Mask.fetched(result!, Number(segment)));
-  if (mask && drawnFindings().some((each) => each.key === key)) {
-    masks.value = new Map(masks.value).set(key, mask);
-  }
-}
-
-/** Open a study at its series with the most images, or at the one named. */
+/** Open a study at its series with the most images that stand alone, or at the one named. */
 export async function openStudy(uid: string, series?: string): Promise<void> {
   const study = studies.value?.find((each) => each.study_instance_uid === uid);
   if (!study) return say('this study is not stored here any more', true);
   const shown = imageSeries(study);
-  const largest = [...shown].sort((a, b) => b.instances - a.instances)[0];
-  const wanted = shown.find((each) => each.series_instance_uid === series) ?? largest;
+  const wanted =
+    shown.find((each) => each.series_instance_uid === series) ??
+    largest(shown.filter((each) => !ABOVE.has(each.modality))) ??
+    largest(shown);
   if (!wanted) return say('the study holds no images', true);
   await openSeries(study, wanted.series_instance_uid);
 }
@@ -115,14 +59,21 @@ export async function openSeries(study: StudyEntry, series: string): Promise<voi
       if (!sameStudy) selected.value = null;
     });
     location.hash = `#/${study.study_instance_uid}/${series}`;
-    void drawn.pixels.all(first.slice.value);
+    void drawn.pixels.all(first.slice.value).then(() => getReady(series));
     void fetchMasks();
   });
   if (opening.value === series) opening.value = null;
 }
 
+/** Have the server ready for a command on a series that is on the screen. */
+async function getReady(series: string): Promise<void> {
+  if (open.value?.drawn.info.series_instance_uid !== series) return;
+  // whether it could is said by the command itself
+  await post(`/api/series/${series}/ready`).catch(() => undefined);
+}
+
 /** Read a series, and its middle slice. */
-async function laidOut(series: string): Promise<View> {
+export async function laidOut(series: string): Promise<View> {
   const info = await get<SeriesInfo>(`/api/series/${series}`);
   const { rows, columns } = info.slices[0]!;
   const lattice = info.affine
@@ -157,7 +108,7 @@ export async function togglePrior(study?: StudyEntry): Promise<void> {
   if (!now) return;
   const before = now.prior;
   const chosen = study ?? (before ? undefined : priors.value[0]);
-  if (before) closeDrawn(before.drawn);
+  if (before) closeDrawn(before.view.drawn);
   const isShown = before?.study.study_instance_uid === chosen?.study_instance_uid;
   if (!chosen || isShown) {
     if (!before) say('No earlier study of this patient is stored here.');
@@ -196,13 +147,14 @@ function closeImages(kept: Prior | null = null): void {
     extent.value = null;
     calipers.value = [];
     masks.value = new Map();
+    glimpses.value = new Map();
     question.value = null;
     said.value = null;
   });
   forgetDictation();
   if (!before) return;
-  closeDrawn(before.drawn);
-  if (before.prior && before.prior !== kept) closeDrawn(before.prior.drawn);
+  closeDrawn(before.views[0]!.drawn);
+  if (before.prior && before.prior !== kept) closeDrawn(before.prior.view.drawn);
 }
 
 /** Go back to the list; nothing of the study stays on the page. */
@@ -212,27 +164,4 @@ export function closeStudy(): void {
   open.value = null;
   selected.value = null;
   location.hash = '';
-}
-
-/** Go to a finding: its series, its main slice. */
-export async function select(key: string | null): Promise<void> {
-  selected.value = key;
-  const finding = findings.value.find((each) => each.key === key);
-  const now = open.value;
-  if (!finding || !now) return;
-  const series = finding.result.series_instance_uid;
-  if (series !== now.drawn.info.series_instance_uid) await openSeries(now.study, series);
-  await fetchMasks();
-  if (selected.value === key) await gotoIndex(centre(finding));
-}
-
-function centre({ mask, key }: Finding): Index {
-  const middle = masks.value.get(key)?.centreOn(mask.key_slice);
-  return [mask.key_slice, middle?.[0] ?? crosshair.value[1], middle?.[1] ?? crosshair.value[2]];
-}
-
-/** Bring every view to an index. */
-export async function gotoIndex(index: Index): Promise<void> {
-  crosshair.value = index;
-  await Promise.all(open.value?.views.map((each) => each.goto(index[each.cut.axis])) ?? []);
 }

@@ -9,7 +9,6 @@ import {
   crosshair,
   current,
   extent,
-  findings,
   hints,
   masks,
   open,
@@ -245,9 +244,4 @@ export function pressCursor(): void {
   const place = cursor.value?.view === on ? cursor.value.place : centre(on);
   if (sketch.value && DRAGS.has(tool.value)) return release(on, place);
   press(on, place);
-}
-
-/** Return the number of a finding, from 1: colours and words name it by that. */
-export function ordinal(key: string): number {
-  return findings.value.findIndex((each) => each.key === key) + 1;
 }

@@ -12,6 +12,7 @@ import { signal } from '@preact/signals';
 import { AS_TAKEN, type Cut, type Index, type Vector, added, letters, scaled } from './geometry.ts';
 import { windowOver } from './pixels.ts';
 import { type Drawn, imageIds, planeOf, rendering, stackViewport } from './render.ts';
+import { HOUNSFIELD } from './windows.ts';
 
 /** Where pixels are on the screen: x and y of row 0, column 0, and the steps to the next ones. */
 export interface Placement {
@@ -23,7 +24,6 @@ export interface Placement {
   columnY: number;
 }
 
-export const HOUNSFIELD = "[hnsf'U]";
 const SOFT_TISSUE: [centre: number, width: number] = [40, 400];
 
 let count = 0;

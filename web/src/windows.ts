@@ -1,6 +1,9 @@
 // Grey-level windows by the names that commands use (domain/command.py, WindowPreset), for CT in
 // Hounsfield units; the number is the key.
 
+/** The unit of Hounsfield values, in UCUM. */
+export const HOUNSFIELD = "[hnsf'U]";
+
 export interface Preset {
   name: string;
   centre: number;

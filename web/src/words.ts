@@ -26,6 +26,7 @@ const UNITS: Record<string, string> = {
   mm: 'mm',
   "[hnsf'U]": 'HU',
   '1': '',
+  'g/ml{SUVbw}': 'g/mL',
   cm2: 'cm²',
   mm2: 'mm²',
 };
@@ -41,6 +42,9 @@ const LABELS: Record<string, string> = {
   minimum_attenuation: 'Lowest',
   maximum_attenuation: 'Highest',
   standard_deviation_attenuation: 'Spread (SD)',
+  mean_suv: 'SUVmean',
+  maximum_suv: 'SUVmax',
+  peak_suv: 'SUVpeak',
 };
 const MAIN: ReadonlySet<string> = new Set([
   'volume',
@@ -102,3 +106,13 @@ export const OBJECTS: Record<string, string> = {
   rtstruct: 'Contours (RT structure set)',
   gsps: 'Outlines (presentation state)',
 };
+
+const IMAGE_UNITS: Record<string, string> = {
+  "[hnsf'U]": 'HU',
+  '1': '',
+  '{SUVbw}g/ml': 'SUV',
+  'g/ml{SUVbw}': 'SUV',
+};
+
+/** Return a UCUM code of the images' values as readers say it. */
+export const unitWords = (code: string): string => IMAGE_UNITS[code] ?? code;

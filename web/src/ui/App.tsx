@@ -1,6 +1,5 @@
 import { isLoginOpen, owner } from '../access.ts';
-import { isHelpOpen, isSayingsOpen } from '../acts.ts';
-import { isConnected, isSendOpen, open } from '../station.ts';
+import { isConnected, isHelpOpen, isSayingsOpen, isSendOpen, open } from '../station.ts';
 import { Help } from './Help.tsx';
 import { Login } from './Login.tsx';
 import { Reading } from './Reading.tsx';

@@ -1,7 +1,11 @@
+import type { ComponentChildren } from 'preact';
+
 import { whyNot } from '../access.ts';
 import type { MeasurementEntry, Result } from '../api.ts';
-import { decideCurrent, keepCurrent } from '../acts.ts';
+import { gotoIndex, lookAt, select } from '../looking.ts';
 import { COLOURS, fill, look, setLook } from '../looks.ts';
+import { decide, rename } from '../orders.ts';
+import { decideCurrent, keepCurrent } from '../performing.ts';
 import {
   type Finding,
   candidates,
@@ -12,13 +16,11 @@ import {
   hints,
   isSendOpen,
   masks,
+  ordinal,
   painted,
   selected,
   station,
 } from '../station.ts';
-import { gotoIndex, lookAt, select } from '../studies.ts';
-import { decide, rename } from '../orders.ts';
-import { brushRadius, ordinal, take, tool } from '../tools.ts';
 import { STATES, label, mainMeasures, otherMeasures, quantity, title } from '../words.ts';
 import { Deliveries } from './SendSheet.tsx';
 
@@ -103,43 +105,14 @@ async function goTo(slice: number): Promise<void> {
   await gotoIndex([slice, crosshair.value[1], crosshair.value[2]]);
 }
 
-function Correction({ finding }: { finding: Finding }) {
+/** The tools that correct an outline, and what they changed. */
+function Correction({ finding, tools }: { finding: Finding; tools: ComponentChildren }) {
   void painted.value;
   const mask = masks.value.get(finding.key);
-  if (!mask || whyNot('decide')) return null;
-  const isBrush = tool.value === 'brush' || tool.value === 'eraser';
+  if (!mask || whyNot('decide') || !(tools || mask.isChanged)) return null;
   return (
     <div class="correction">
-      <button
-        type="button"
-        class="tool"
-        aria-pressed={tool.value === 'brush'}
-        onClick={() => take('brush')}
-      >
-        Brush <kbd>W</kbd>
-      </button>
-      <button
-        type="button"
-        class="tool"
-        aria-pressed={tool.value === 'eraser'}
-        onClick={() => take('eraser')}
-      >
-        Eraser <kbd>E</kbd>
-      </button>
-      {isBrush && (
-        <label class="radius">
-          <span class="quiet">Radius</span>
-          <input
-            type="range"
-            min={1}
-            max={20}
-            value={brushRadius.value}
-            onInput={(event) => {
-              brushRadius.value = Number(event.currentTarget.value);
-            }}
-          />
-        </label>
-      )}
+      {tools}
       {mask.isChanged && (
         <>
           <p class="quiet">Changed: {mask.lastDone}. The numbers above are of the first outline.</p>
@@ -181,7 +154,7 @@ function together(result: Result, verb: string): string {
   return count > 1 ? `${verb} all ${count}` : verb;
 }
 
-function Card({ finding }: { finding: Finding }) {
+function Card({ finding, tools }: { finding: Finding; tools: ComponentChildren }) {
   const { key, mask, result } = finding;
   const isSelected = key === selected.value;
   const name = title(mask);
@@ -262,7 +235,7 @@ function Card({ finding }: { finding: Finding }) {
           </button>
         </div>
       )}
-      {isSelected && <Correction finding={finding} />}
+      {isSelected && <Correction finding={finding} tools={tools} />}
       <Deliveries id={result.id} />
     </li>
   );
@@ -313,7 +286,8 @@ function Candidates() {
   );
 }
 
-export function Findings() {
+/** The findings of the open study; ``tools`` correct the outline of the selected one. */
+export function Findings({ tools = null }: { tools?: ComponentChildren }) {
   const all = findings.value;
   void current.value;
   return (
@@ -338,14 +312,14 @@ export function Findings() {
       )}
       {!all.length && !candidates.value && (
         <p class="empty">
-          Nothing is outlined yet. Draw a box <kbd>B</kbd> round a lesion, then type a command{' '}
-          <kbd>/</kbd>, such as “segment the lung lesion”.
+          Nothing is outlined yet. Draw a box <kbd>B</kbd> round a lesion, then type a command, such
+          as “segment the lung lesion”. <kbd>/</kbd>
         </p>
       )}
       <Candidates />
       <ul>
         {all.map((finding) => (
-          <Card key={finding.key} finding={finding} />
+          <Card key={finding.key} finding={finding} tools={tools} />
         ))}
       </ul>
     </section>

@@ -1,7 +1,6 @@
-import { isHelpOpen } from '../acts.ts';
 import { KEYS, type Key } from '../keys.ts';
 import { readsBack, toggleReadBack } from '../readback.ts';
-import { said } from '../station.ts';
+import { isHelpOpen, said } from '../station.ts';
 import type { Mode } from '../voice.ts';
 import { choosing, voiceKeys } from '../voicekeys.ts';
 import { Sheet } from './Sheet.tsx';

@@ -1,8 +1,8 @@
-import { isHelpOpen, tab } from '../acts.ts';
-import { open } from '../station.ts';
+import { isHelpOpen, open, tab } from '../station.ts';
 import { closeStudy } from '../studies.ts';
 import { age, date } from '../words.ts';
 import { CommandBar } from './CommandBar.tsx';
+import { Brushes } from './Correction.tsx';
 import { Findings } from './Findings.tsx';
 import { Report } from './Report.tsx';
 import { Strip } from './Strip.tsx';
@@ -83,7 +83,11 @@ export function Reading() {
             </button>
           ))}
         </div>
-        {tab.value === 'findings' ? <Findings /> : <Report key={drawn.info.study_instance_uid} />}
+        {tab.value === 'findings' ? (
+          <Findings tools={<Brushes />} />
+        ) : (
+          <Report key={drawn.info.study_instance_uid} />
+        )}
       </aside>
       <CommandBar />
     </div>

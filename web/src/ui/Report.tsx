@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 
 import { whyNot } from '../access.ts';
 import { type Field, NAMES, copy, loadReport, report, takeBack, write } from '../report.ts';
-import { select } from '../studies.ts';
+import { select } from '../looking.ts';
 
 const PAUSE_MS = 700;
 const MARKS = { machine: 'AI', edited: 'Edited', stale: 'Check' };

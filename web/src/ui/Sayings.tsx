@@ -1,6 +1,5 @@
-import { isSayingsOpen } from '../acts.ts';
 import { command } from '../orders.ts';
-import { station } from '../station.ts';
+import { isSayingsOpen, station } from '../station.ts';
 import { voiceKeys } from '../voicekeys.ts';
 import { Sheet } from './Sheet.tsx';
 

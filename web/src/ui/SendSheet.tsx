@@ -18,14 +18,19 @@ export function SendSheet() {
     event.preventDefault();
     if (canSend) void sendAccepted();
   };
+  const close = (): void => {
+    isSendOpen.value = false;
+  };
   return (
     <dialog
       ref={dialog}
       class="sheet send"
       aria-labelledby="send-title"
-      onClose={() => {
-        isSendOpen.value = false;
+      onCancel={(event) => {
+        event.preventDefault();
+        close();
       }}
+      onClose={close}
     >
       <form method="dialog" onSubmit={confirm}>
         <h2 id="send-title">What is sent, and where</h2>
@@ -69,7 +74,7 @@ export function SendSheet() {
         <Speaking />
         {said.value && <p role="status">{said.value.says}</p>}
         <footer>
-          <button type="button" class="ghost" onClick={() => dialog.current?.close()}>
+          <button type="button" class="ghost" onClick={close}>
             Not now <kbd>Esc</kbd>
           </button>
           <button type="submit" class="primary" disabled={!canSend} autoFocus>

@@ -1,5 +1,6 @@
 import type { StudyEntry } from '../api.ts';
-import { imageSeries, open, opening } from '../station.ts';
+import { fusion, toggleFusion } from '../fusion.ts';
+import { ABOVE, imageSeries, open, opening } from '../station.ts';
 import { openSeries, priors, togglePrior } from '../studies.ts';
 import { date } from '../words.ts';
 
@@ -12,7 +13,8 @@ export function Strip() {
       {imageSeries(study).map((series) => {
         const uid = series.series_instance_uid;
         const isShown = uid === drawn.info.series_instance_uid;
-        return (
+        const isOver = uid === fusion.value?.above.info.series_instance_uid;
+        const thumb = (
           <button
             key={uid}
             type="button"
@@ -32,6 +34,20 @@ export function Strip() {
               {series.modality} · {series.instances}
             </span>
           </button>
+        );
+        if (!ABOVE.has(series.modality)) return thumb;
+        return (
+          <div key={uid} class="layer">
+            {thumb}
+            <button
+              type="button"
+              class="plain quiet"
+              aria-pressed={isOver}
+              onClick={() => void toggleFusion(uid)}
+            >
+              {isOver ? 'Take away' : 'Lay over'} <kbd>I</kbd>
+            </button>
+          </div>
         );
       })}
       {priors.value.length > 0 && <h2 class="quiet small">Earlier</h2>}

@@ -2,7 +2,10 @@ import { effect, useComputed } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 
 import { follow, shownViews, step, unit } from '../acts.ts';
+import { hot } from '../blending.ts';
+import { arrived, fusion, opacity, over, top, uptakeAt } from '../fusion.ts';
 import { roundLength } from '../geometry.ts';
+import { glimpsedOn } from '../glimpses.ts';
 import { hidesAll, look } from '../looks.ts';
 import { Overlay } from '../overlay.ts';
 import {
@@ -17,10 +20,10 @@ import {
   painted,
   selected,
 } from '../station.ts';
-import { gotoIndex } from '../studies.ts';
+import { gotoIndex } from '../looking.ts';
 import { brushRadius, cursor, drag, press, release, sketch, tool } from '../tools.ts';
 import type { View } from '../view.ts';
-import { date } from '../words.ts';
+import { date, unitWords } from '../words.ts';
 
 const WHEEL_STEP = 40;
 const LONGEST_BAR_PX = 140;
@@ -43,12 +46,18 @@ function useOverlay(canvas: { current: HTMLCanvasElement | null }, view: View): 
             const mask = masks.value.get(key);
             return mask ? [{ mask, look: look(key), isSelected: key === selected.value }] : [];
           });
+      const series = view.drawn.info.series_instance_uid;
+      const glimpsed = hidesAll.value ? [] : glimpsedOn(series);
+      canvas.current!.dataset['glimpses'] = String(glimpsed.length);
+      void arrived.value;
+      const values = over(view);
+      canvas.current!.dataset['over'] = String(values !== null);
       overlay.draw({
+        over: values && { values, top: top.value, opacity: opacity.value },
         marked,
+        glimpsed,
         hints: isPrior() ? [] : hints.value,
-        calipers: calipers.value.filter(
-          (each) => each.series === view.drawn.info.series_instance_uid,
-        ),
+        calipers: calipers.value.filter((each) => each.series === series),
         sketch: sketch.value?.view === view ? sketch.value : null,
         cursor: tool.value !== 'look' && now ? now.place : null,
         brush: isBrush ? brushRadius.value : null,
@@ -152,7 +161,11 @@ function Readout({ view }: { view: View }) {
     if (!value) return null;
     const shown =
       value.length > 1 ? `RGB ${value.join(' ')}` : `${+value[0]!.toFixed(2)} ${unit()}`.trim();
-    return { shown, where: `row ${index[1]} · column ${index[2]} · image ${index[0] + 1}` };
+    const above = uptakeAt(view, index);
+    return {
+      shown: above ? `${shown} · ${above}` : shown,
+      where: `row ${index[1]} · column ${index[2]} · image ${index[0] + 1}`,
+    };
   });
   if (!words.value) return null;
   return (
@@ -188,6 +201,33 @@ function Marks({ view }: { view: View }) {
         </span>
       ))}
     </>
+  );
+}
+
+/** What lies over the images, in which colours, and how much of it is seen. */
+function Uptake() {
+  const { info } = fusion.value!.above;
+  const colours = Array.from({ length: 9 }, (_, n) => `rgb(${hot(n / 8).join(' ')})`).join(', ');
+  return (
+    <div class="uptake" data-testid="uptake">
+      <span>{info.description || info.modality} over these images</span>
+      <span class="bar" style={{ background: `linear-gradient(to right, ${colours})` }} />
+      <span data-testid="uptake-range">
+        0 to {top.value} {unitWords(info.unit)} <kbd>{'{'}</kbd> <kbd>{'}'}</kbd>
+      </span>
+      <input
+        type="range"
+        min={0}
+        max={1}
+        step={0.05}
+        value={opacity.value}
+        aria-label="How much of it is seen"
+        tabIndex={-1}
+        onInput={(event) => {
+          opacity.value = Number(event.currentTarget.value);
+        }}
+      />
+    </div>
   );
 }
 
@@ -241,6 +281,7 @@ export function Viewport({ view, number }: { view: View; number: number }) {
       <Marks view={view} />
       <Scale view={view} />
       <Readout view={view} />
+      {view.drawn === fusion.value?.below && number === 0 && <Uptake />}
       <input
         class="slider"
         type="range"

@@ -1,8 +1,7 @@
 import { signal } from '@preact/signals';
 
 import type { StudyEntry } from '../api.ts';
-import { isHelpOpen } from '../acts.ts';
-import { imageSeries, opening, results, said, studies } from '../station.ts';
+import { imageSeries, isHelpOpen, opening, results, said, studies } from '../station.ts';
 import { openStudy } from '../studies.ts';
 import { date } from '../words.ts';
 import { Who } from './Who.tsx';
