@@ -24,7 +24,7 @@ from copilot.hints import EarlierMask, Hints
 from copilot.printing import printed_analysis
 from copilot.understanding import understood
 from dicom_node.files import dicom_files, one_series
-from domain.command import QuestionCommand
+from domain.command import CompareCommand, QuestionCommand
 from domain.errors import CannotDoError, InputError
 from domain.uids import SeriesUID
 from reporting.wording import described
@@ -144,6 +144,8 @@ def ask(
         return
     if prior_series or prior_box or prior_point:
         raise InputError("--prior-series, --prior-box and --prior-point need --prior: its folder")
+    if isinstance(command, CompareCommand):
+        raise InputError("there is nothing to compare with: give the prior's folder with --prior")
     with progress_bar() as progress:
         analysis = home.analyst.run(files, command, hints, progress, engine, agent=_when(agent))
     written = analysis.write(output)

@@ -293,6 +293,7 @@ def test_a_prior_needs_something_to_compare(radcopilot, studies):
     for arguments, words in (
         (("bone window please", "--prior", folder / "prior"), "a prior is of no use"),
         (("compare with the prior", "--prior-point", "1,2,3"), "need --prior"),
+        (("compare with the prior",), "nothing to compare with"),
         (("compare with the prior", "--prior", folder / "prior"), "nothing is marked"),
     ):
         run = radcopilot("ask", folder / "current", *arguments)
