@@ -27,7 +27,7 @@ from domain.errors import CannotDoError, InputError
 from domain.measurement import Finding
 from domain.ports import CandidateFinder, Progress, Segmenter, UidSource, no_progress
 from domain.prompt import Prompt
-from domain.report import ReportDraft
+from domain.report import ReportDraft, Statement
 from domain.segment import Segment
 from domain.uids import InstanceUID
 from domain.volume import Volume
@@ -95,6 +95,15 @@ class Analysis:
                 write_whole(table, areas_csv(marked.areas))
                 written[f"areas_{number}"] = table
         return written
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """An outline that is there already, and how it is followed over time; None takes the next."""
+
+    segment: Segment
+    label: str | None = None
+    uid: InstanceUID | None = None
 
 
 class Analyst:
@@ -199,9 +208,23 @@ class Analyst:
         return replace(analysis, hints=hints)
 
     def drawn(
-        self, files: Sequence[Path], command: Command, segments: Sequence[Segment], engine: str
+        self,
+        files: Sequence[Path],
+        command: Command,
+        segments: Sequence[Segment | Named],
+        engine: str,
+        *,
+        volume: Volume | None = None,
+        statements: Sequence[str] = (),
     ) -> Analysis:
         """Return what masks that a person drew or named on the series of these files measure.
+
+        Parameters
+        ----------
+        volume
+            Of these files, where it is read already.
+        statements
+            Sentences of the draft beside the findings.
 
         Raises
         ------
@@ -209,10 +232,14 @@ class Analyst:
             For files that make no volume.
         """
         clock = _Stopwatch()
-        with clock.timed("load"):
-            volume = self._load(files, no_progress)
+        if volume is None:
+            with clock.timed("load"):
+                volume = self._load(files, no_progress)
+        named = [each if isinstance(each, Named) else Named(segment=each) for each in segments]
         outcome = _Outcome(
-            segments=[self._reviewer.reviewed(volume, Prompt(), each) for each in segments]
+            segments=[self._reviewer.reviewed(volume, Prompt(), each.segment) for each in named],
+            names=named,
+            statements=list(statements),
         )
         return self._written(
             command=command,
@@ -221,6 +248,26 @@ class Analyst:
             files=files,
             outcome=outcome,
             clock=clock,
+        )
+
+    def compared(
+        self, analysis: Analysis, comparison: Sequence[str], impression: Sequence[str]
+    ) -> Analysis:
+        """Return an analysis whose draft says what the study was compared with, and what came."""
+        if analysis.draft is None:
+            return analysis
+        draft = replace(
+            analysis.draft,
+            comparison=tuple(Statement(text=text) for text in comparison),
+            impression=tuple(Statement(text=text) for text in impression)
+            or analysis.draft.impression,
+        )
+        pictures = {m.finding.tracking_id: m.picture for m in analysis.marked}
+        return replace(
+            analysis,
+            draft=draft,
+            markdown=self._renderer.markdown(draft),
+            html=self._renderer.html(draft, pictures),
         )
 
     def _prompts(
@@ -304,15 +351,16 @@ class Analyst:
         clock: "_Stopwatch",
     ) -> Analysis:
         with clock.timed("measure"):
-            marked = self._measured(volume, outcome.segments, command)
+            marked = self._measured(volume, outcome, command)
         seg, report = None, None
         with clock.timed("write"):
             if marked:
                 seg, report, marked = self._objects(volume, marked, files)
         draft, markdown, html = None, "", ""
-        if marked or outcome.absences:
+        beside = [*outcome.absences, *outcome.statements]
+        if marked or beside:
             context = study_context(headers(files[:1])[0], volume)
-            draft = draft_report(context, [m.finding for m in marked], outcome.absences)
+            draft = draft_report(context, [m.finding for m in marked], beside)
             markdown = self._renderer.markdown(draft)
             html = self._renderer.html(draft, {m.finding.tracking_id: m.picture for m in marked})
         return Analysis(
@@ -336,16 +384,15 @@ class Analyst:
             timings_s=clock.seconds,
         )
 
-    def _measured(
-        self, volume: Volume, segments: Sequence[Segment], command: Command
-    ) -> list[Marked]:
+    def _measured(self, volume: Volume, outcome: "_Outcome", command: Command) -> list[Marked]:
         asked = command.measures if isinstance(command, SegmentCommand | MeasureCommand) else ()
         marked: list[Marked] = []
-        for number, segment in enumerate(segments, start=1):
+        for number, segment in enumerate(outcome.segments, start=1):
             concept = self._concepts.find(segment.concept) if segment.concept else None
+            name = outcome.names[number - 1] if outcome.names else None
             tracking = Tracking(
-                tracking_id=f"Finding {number}",
-                tracking_uid=self._uids.new_uid(),
+                tracking_id=(name and name.label) or f"Finding {number}",
+                tracking_uid=(name and name.uid) or self._uids.new_uid(),
                 segment_number=number,
             )
             finding = measured(volume, segment, concept, tracking, asked)
@@ -384,10 +431,12 @@ class Analyst:
 @dataclass(kw_only=True)
 class _Outcome:
     segments: list[Segment] = field(default_factory=list)
+    names: list[Named] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     absences: list[str] = field(default_factory=list)
+    statements: list[str] = field(default_factory=list)
     seen: Seen | None = None
 
     def take(self, segment: Segment) -> None:

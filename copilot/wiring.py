@@ -26,6 +26,7 @@ from copilot.agent.loop import Limits
 from copilot.agent.record import Records
 from copilot.analysis import Analyst
 from copilot.audit import SqlAuditLog
+from copilot.comparing.comparer import Comparer
 from copilot.concepts import load_concepts
 from copilot.fetching import Fetcher
 from copilot.intent.grammar import SpokenGrammar
@@ -248,6 +249,11 @@ class House:
             agent=self.agent,
             load=self.volumes.load,
         )
+
+    @cached_property
+    def comparer(self) -> Comparer:
+        """Compares files with a prior's."""
+        return Comparer(analyst=self.analyst, concepts=self.concepts, uids=self.uids)
 
     @cached_property
     def volumes(self) -> Volumes:

@@ -19,11 +19,12 @@ from copilot.cli.console import (
     progress_bar,
     say,
 )
+from copilot.cli.priors import Telling, compare_and_tell, prior_of
 from copilot.hints import EarlierMask, Hints
 from copilot.printing import printed_analysis
 from copilot.understanding import understood
 from dicom_node.files import dicom_files, one_series
-from domain.command import QuestionCommand
+from domain.command import CompareCommand, QuestionCommand
 from domain.errors import CannotDoError, InputError
 from domain.uids import SeriesUID
 from reporting.wording import described
@@ -73,7 +74,19 @@ def ask(
     slices: Annotated[
         str | None, typer.Option(help="A:B, slices it may extend over, zero-based, half-open.")
     ] = None,
-    prior: Annotated[Path | None, typer.Option(help="Folder of the prior study.")] = None,
+    prior: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the prior study, its SR and SEG with it: compare with it."),
+    ] = None,
+    prior_series: Annotated[
+        str | None, typer.Option(help="Series Instance UID in --prior, where it holds several.")
+    ] = None,
+    prior_box: Annotated[
+        list[str] | None, typer.Option(help="As --box, on the prior: a lesion seen there.")
+    ] = None,
+    prior_point: Annotated[
+        list[str] | None, typer.Option(help="As --point, on the prior: a lesion seen there.")
+    ] = None,
     engine: Annotated[str | None, typer.Option(help="Engine; the settings' when left out.")] = None,
     agent: Annotated[
         bool | None,
@@ -90,12 +103,10 @@ def ask(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     config: Annotated[Path | None, typer.Option(help="Settings of the site.")] = None,
 ) -> None:
-    """Do what a sentence says on a DICOM series and write SEG, SR and draft."""
-    if prior is not None:
-        raise CannotDoError(
-            "comparison with a prior is not built yet: ask without --prior, and measure the prior "
-            "on its own"
-        )
+    """Do what a sentence says on a DICOM series and write SEG, SR and draft.
+
+    With --prior each box or click is a lesion of its own, sought on the prior too.
+    """
     home = house(config)
     command = understood(home.grammar, sentence)
     if segment is not None and mask is None:
@@ -119,6 +130,22 @@ def ask(
     )
     _check_output(output)
     files = one_series(dicom_files(path), SeriesUID(series) if series else None)
+    if prior is not None:
+        beside = prior_of(prior, prior_series, prior_box or (), prior_point or ())
+        compare_and_tell(
+            home,
+            files,
+            beside,
+            command,
+            hints=hints,
+            engine=engine,
+            telling=Telling(sentence, output, as_json),
+        )
+        return
+    if prior_series or prior_box or prior_point:
+        raise InputError("--prior-series, --prior-box and --prior-point need --prior: its folder")
+    if isinstance(command, CompareCommand):
+        raise InputError("there is nothing to compare with: give the prior's folder with --prior")
     with progress_bar() as progress:
         analysis = home.analyst.run(files, command, hints, progress, engine, agent=_when(agent))
     written = analysis.write(output)

@@ -9,11 +9,13 @@ from copilot.cli.agent import app as agent_app
 from copilot.cli.ask import ask
 from copilot.cli.backup import backup
 from copilot.cli.check import check
+from copilot.cli.compare import compare
 from copilot.cli.console import complain
 from copilot.cli.demo import demo
 from copilot.cli.evaluate import evaluate
 from copilot.cli.fetch import fetch
 from copilot.cli.finetune import finetune
+from copilot.cli.guideline import app as guideline_app
 from copilot.cli.jobs import app as jobs_app
 from copilot.cli.measure import measure
 from copilot.cli.models import app as models_app
@@ -47,6 +49,7 @@ for command in (
     ask,
     transcribe,
     measure,
+    compare,
     evaluate,
     finetune,
     fetch,
@@ -60,6 +63,7 @@ app.add_typer(agent_app, name="agent")
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(rules_app, name="rules")
 app.add_typer(users_app, name="users")
+app.add_typer(guideline_app, name="guideline")
 
 
 def main() -> None:

@@ -1,0 +1,121 @@
+"""A study compared with a prior on the command line: what ``radcopilot ask --prior`` does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from copilot.cli.console import complain, emit, parsed_box, parsed_point, progress_bar, say
+from copilot.comparing.comparer import Compared, Prior
+from copilot.comparing.printing import printed_comparison
+from copilot.hints import Hints
+from copilot.printing import printed_analysis
+from copilot.wiring import House
+from dicom_node.files import dicom_files, one_series
+from domain.command import Command, CompareCommand, MeasureCommand, SegmentCommand
+from domain.errors import CannotDoError, InputError
+from domain.uids import SeriesUID
+
+
+@dataclass(frozen=True)
+class Telling:
+    """How a result is told: the sentence asked, the folder written to, as JSON or in words."""
+
+    sentence: str
+    output: Path
+    as_json: bool
+
+
+def prior_of(
+    folder: Path, series: str | None, boxes: Sequence[str], points: Sequence[str]
+) -> Prior:
+    """Return the prior in a folder: one image series, and the SR and SEG files beside it.
+
+    Raises
+    ------
+    InputError
+        If there is no image series, or several and none is named.
+    """
+    files = dicom_files(folder)
+    images = one_series(files, SeriesUID(series) if series else None)
+    taken = set(images)
+    return Prior(
+        images=images,
+        others=tuple(path for path in files if path not in taken),
+        hints=Hints(
+            boxes=tuple(parsed_box(each) for each in boxes),
+            points=tuple(parsed_point(each) for each in points),
+        ),
+    )
+
+
+def compare_and_tell(
+    home: House,
+    files: Sequence[Path],
+    prior: Prior,
+    command: Command,
+    *,
+    hints: Hints,
+    engine: str | None,
+    telling: Telling,
+) -> None:
+    """Compare with the prior, write both studies' objects, and tell what came of it.
+
+    Raises
+    ------
+    InputError
+        For a command that compares nothing.
+    CannotDoError
+        If nothing could be compared: the reason, with the alignment's numbers.
+    """
+    if not isinstance(command, CompareCommand | SegmentCommand | MeasureCommand):
+        raise InputError(
+            f"a prior is of no use for {telling.sentence!r}: say what to compare, as in "
+            '"compare with the prior"'
+        )
+    with progress_bar() as progress:
+        compared = home.comparer.run(
+            files, prior, command, hints=hints, progress=progress, engine=engine
+        )
+    document = _document(compared, hints, telling)
+    if telling.as_json:
+        emit(document)
+    else:
+        _tell(document)
+    if compared.comparison.refusal is not None:
+        raise CannotDoError(compared.comparison.refusal)
+    for change in compared.comparison.changes:
+        if change.question is not None:
+            complain(change.question)
+
+
+def _document(compared: Compared, hints: Hints, telling: Telling) -> dict[str, Any]:
+    written = compared.current.write(telling.output)
+    if compared.prior is not None:
+        of_prior = compared.prior.write(telling.output / "prior")
+        written |= {f"prior_{kind}": path for kind, path in of_prior.items()}
+    document = printed_analysis(compared.current, written, telling.sentence)
+    refusal = compared.comparison.refusal
+    return document | {
+        "hints": hints.as_json(),
+        "refusals": [refusal] if refusal else [],
+        "comparison": printed_comparison(compared.comparison),
+    }
+
+
+def _tell(document: dict[str, Any]) -> None:
+    comparison = document["comparison"]
+    for lesion in comparison["lesions"]:
+        say(lesion["sentence"])
+        for reason in lesion["reasons"]:
+            say(f"  - {reason}")
+    if comparison["brightness"]:
+        say(comparison["brightness"]["sentence"])
+    if comparison["recist"]:
+        say(f"RECIST 1.1: {comparison['recist']['response']}")
+        for reason in comparison["recist"]["reasons"]:
+            say(f"  - {reason}")
+    for note in (*comparison["notes"], *document["warnings"]):
+        say(f"Note: {note}")
+    for kind, file in document["files"].items():
+        say(f"{kind}: {file}")

@@ -1,0 +1,135 @@
+"""What became of a lesion between two studies."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.errors import InputError
+from domain.measurement import Position
+from domain.uids import InstanceUID
+
+
+class Verdict(StrEnum):
+    """What became of a lesion; the last three say why nothing is said."""
+
+    NEW = "new"
+    RESOLVED = "resolved"
+    STABLE = "stable"
+    LARGER = "larger"
+    SMALLER = "smaller"
+    OUT_OF_FIELD = "outside the other study's field of view"
+    AMBIGUOUS = "ambiguous"
+    NOT_COMPARED = "not compared"
+
+
+class Kind(StrEnum):
+    """What sort of lesion limits of change are published for."""
+
+    LUNG_NODULE = "lung nodule"
+    LYMPH_NODE = "lymph node"
+    OTHER = "lesion"
+
+
+class Origin(StrEnum):
+    """Where the numbers of a lesion come from."""
+
+    OUTLINED = "outlined here"
+    REPORTED = "as reported"
+    REPORTED_OUTLINE = "measured here on a reported outline"
+    REMEASURED = "measured again with the same engine"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesion:
+    """One lesion on one study, in that study's own millimetres.
+
+    Attributes
+    ----------
+    volume_ml, uncertainty_ml
+        None where it has no volume; half of the 95 % interval of sampling.
+    long_axis_mm, short_axis_mm
+        Longest diameter on one slice, and across it.
+    reported_by
+        Tool and version that reported it; None for our own outline.
+    """
+
+    label: str
+    centre_lps_mm: Position
+    volume_ml: float | None
+    uncertainty_ml: float | None = None
+    long_axis_mm: float | None = None
+    short_axis_mm: float | None = None
+    slice_spacing_mm: float | None = None
+    organ: str | None = None
+    side: str | None = None
+    kind: Kind = Kind.OTHER
+    origin: Origin = Origin.OUTLINED
+    reported_by: str | None = None
+    tracking_uid: InstanceUID | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("volume_ml", "long_axis_mm", "short_axis_mm"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise InputError(f"{name} of {self.label} is {value}: a lesion has a size")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoublingTime:
+    """Days in which the volume doubles; below zero it halves.
+
+    Attributes
+    ----------
+    days
+        By the two volumes; None where they are equal.
+    shortest_days, longest_days
+        The 95 % interval; ``longest_days`` is None where no growth at all is within it.
+    """
+
+    days: float | None
+    shortest_days: float
+    longest_days: float | None
+
+    def in_words(self) -> str:
+        """Say it: "231 days (180 to 320)", or a bound."""
+        if self.days is None or self.longest_days is None:
+            if math.isinf(self.shortest_days):
+                return "no growth"
+            return f"more than {self.shortest_days:.0f} days"
+        if self.days < 0:
+            return (
+                f"halves in {-self.days:.0f} days ({-self.shortest_days:.0f} to "
+                f"{-self.longest_days:.0f})"
+            )
+        return f"{self.days:.0f} days ({self.shortest_days:.0f} to {self.longest_days:.0f})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One lesion in both studies, or in one of them, and what is said of it.
+
+    Attributes
+    ----------
+    percent, limit_percent
+        Change of volume, and how much it must be to count.
+    reasons
+        The lines that led to the verdict, in words.
+    question
+        What a person must decide, where the verdict is open.
+    """
+
+    verdict: Verdict
+    current: Lesion | None
+    prior: Lesion | None
+    reasons: tuple[str, ...]
+    percent: float | None = None
+    limit_percent: tuple[float, float] | None = None
+    doubling: DoublingTime | None = None
+    question: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.current is None and self.prior is None:
+            raise InputError("a change is of a lesion in at least one of two studies")
+        if not self.reasons:
+            raise InputError(f"a verdict {self.verdict} without a reason cannot be checked")

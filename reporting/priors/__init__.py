@@ -1,0 +1,1 @@
+"""The prior beside the current study: aligned, matched, compared."""

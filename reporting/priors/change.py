@@ -1,0 +1,72 @@
+"""The verdict on one lesion: larger, smaller or stable, and by which lines."""
+
+from dataclasses import replace
+
+from domain.comparison import Change, Lesion, Origin, Verdict
+from reporting.priors.doubling import doubling_time
+from reporting.priors.limits import limits
+
+_OTHER_TOOL = (
+    "the prior's volume was reported by {}: two tools outline differently, and that difference is "
+    "in the change"
+)
+
+
+def changed(
+    current: Lesion, prior: Lesion, modality: str, days: int | None, other_tool: bool = False
+) -> Change:
+    """Return what became of a lesion seen on both studies.
+
+    Parameters
+    ----------
+    days
+        Between the studies; None gives no doubling time.
+    other_tool
+        Whether the prior's volume is of another tool than the current one's.
+    """
+    if current.volume_ml is None or prior.volume_ml is None:
+        which = "the current study" if current.volume_ml is None else "the prior"
+        return Change(
+            verdict=Verdict.NOT_COMPARED,
+            current=current,
+            prior=prior,
+            reasons=(f"no volume is known on {which}: nothing is compared",),
+        )
+    allowed = limits(current, prior, modality)
+    percent = 100.0 * (current.volume_ml / prior.volume_ml - 1.0)
+    low, high = allowed.percent
+    if percent > high:
+        verdict = Verdict.LARGER
+    elif percent < low:
+        verdict = Verdict.SMALLER
+    else:
+        verdict = Verdict.STABLE
+    beyond = "beyond" if verdict is not Verdict.STABLE else "within"
+    warnings: tuple[str, ...] = ()
+    if other_tool and prior.origin in {Origin.REPORTED, Origin.REPORTED_OUTLINE}:
+        warnings = (_OTHER_TOOL.format(prior.reported_by or "another tool"),)
+    line = (
+        f"volume {prior.volume_ml:.2f} mL then {current.volume_ml:.2f} mL, {percent:+.0f} %, "
+        f"{beyond} the limits {low:+.0f} % to {high:+.0f} %"
+    )
+    doubling = None
+    if days is not None and verdict is not Verdict.SMALLER:
+        doubling = doubling_time(prior.volume_ml, current.volume_ml, days, allowed.half_width)
+    return Change(
+        verdict=verdict,
+        current=current,
+        prior=prior,
+        percent=percent,
+        limit_percent=(low, high),
+        doubling=doubling,
+        reasons=(
+            line,
+            allowed.source,
+        ),
+        warnings=warnings,
+    )
+
+
+def asked(change: Change, question: str) -> Change:
+    """Return a change whose pair a person must confirm: the numbers stay, the verdict is open."""
+    return replace(change, verdict=Verdict.AMBIGUOUS, question=question)
