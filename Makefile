@@ -4,6 +4,7 @@
 
 PYTHON ?= python3
 EXTRAS ?=
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 # of the demo: a real archive; of the tests: peers and validators too
@@ -31,7 +32,7 @@ demo: system-demo $(VENV)/.base page
 	$(BIN)/radcopilot demo $(if $(SERVE),--serve)
 
 test: system-test $(DEV) models ohif page lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test-llama: $(DEV)
 	@sh .ci/llama-test $(PYTHON) $(BIN)/python
