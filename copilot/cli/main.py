@@ -24,6 +24,7 @@ from copilot.cli.records import audit_app
 from copilot.cli.rules import app as rules_app
 from copilot.cli.serve import serve
 from copilot.cli.studies import app as studies_app
+from copilot.cli.surface import surface
 from copilot.cli.transcribe import transcribe
 from copilot.cli.users import app as users_app
 from copilot.cli.worker import worker
@@ -49,6 +50,7 @@ for command in (
     ask,
     transcribe,
     measure,
+    surface,
     compare,
     evaluate,
     finetune,

@@ -1,0 +1,1 @@
+"""Findings and masks in the formats of other systems."""
