@@ -104,10 +104,14 @@ def test_a_mask_at_the_edge_of_the_images_is_closed_too():
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**16), share=st.floats(0.2, 0.8))
-def test_whatever_ragged_mask_has_a_surface_is_closed(seed, share):
+def test_a_ragged_mask_is_refused_or_has_a_closed_surface(seed, share):
     on = grid(shape=(9, 14, 12))
     ragged = np.random.default_rng(seed).random(on.shape) < share
-    made = surface_of(Mask(voxels=ragged, grid=on))
+    try:
+        made = surface_of(Mask(voxels=ragged, grid=on))
+    except CannotDoError as error:
+        assert "too thin or in too many parts" in str(error)  # noqa: PT017
+        return
     assert is_closed(made.mesh)
     assert made.volume_ml == pytest.approx(made.mask_volume_ml, rel=0.0015)
 
