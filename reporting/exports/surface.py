@@ -5,6 +5,7 @@ distance to the mask's edge is smoothed, and the level at which it is cut is sou
 surface encloses what the voxels do. Smoothing rounds the shape; the volume is kept.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -175,7 +176,8 @@ def _enclosing(
         if abs(excess) <= _NEAR_ENOUGH * wanted_mm3:
             return level, vertices, mesh.faces
         low, high = (level, high) if excess > 0 else (low, level)
-        level += excess / mesh.area_mm2
+        area_mm2 = mesh.area_mm2
+        level += excess / area_mm2 if area_mm2 > 0 else math.inf  # a peak's tip: halve
     raise CannotDoError(
         "no smooth surface encloses the volume of this mask: it is too thin or in too many parts; "
         "smooth or separate it first"
