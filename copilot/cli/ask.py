@@ -20,6 +20,7 @@ from copilot.cli.console import (
     say,
 )
 from copilot.cli.priors import Telling, compare_and_tell, prior_of
+from copilot.fhir import write_fhir
 from copilot.hints import EarlierMask, Hints
 from copilot.printing import printed_analysis
 from copilot.understanding import understood
@@ -100,6 +101,9 @@ def ask(
         str | None, typer.Option(help="Series Instance UID, where the folder holds several.")
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for SEG, SR and draft.")] = Path(),
+    fhir: Annotated[
+        bool, typer.Option("--fhir", help="Also write report.fhir.json, a FHIR R4B bundle.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     config: Annotated[Path | None, typer.Option(help="Settings of the site.")] = None,
 ) -> None:
@@ -139,7 +143,7 @@ def ask(
             command,
             hints=hints,
             engine=engine,
-            telling=Telling(sentence, output, as_json),
+            telling=Telling(sentence, output, as_json, fhir),
         )
         return
     if prior_series or prior_box or prior_point:
@@ -148,7 +152,7 @@ def ask(
         raise InputError("there is nothing to compare with: give the prior's folder with --prior")
     with progress_bar() as progress:
         analysis = home.analyst.run(files, command, hints, progress, engine, agent=_when(agent))
-    written = analysis.write(output)
+    written = analysis.write(output) | (write_fhir(analysis, output) if fhir else {})
     document = printed_analysis(analysis, written, sentence)
     if as_json:
         emit(document)

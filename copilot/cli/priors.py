@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from copilot.analysis import Analysis
 from copilot.cli.console import complain, emit, parsed_box, parsed_point, progress_bar, say
 from copilot.comparing.comparer import Compared, Prior
 from copilot.comparing.printing import printed_comparison
+from copilot.fhir import write_fhir
 from copilot.hints import Hints
 from copilot.printing import printed_analysis
 from copilot.wiring import House
@@ -19,11 +21,15 @@ from domain.uids import SeriesUID
 
 @dataclass(frozen=True)
 class Telling:
-    """How a result is told: the sentence asked, the folder written to, as JSON or in words."""
+    """How a result is told: the sentence asked, the folder written to, as JSON or in words.
+
+    ``fhir`` writes a bundle beside each study's draft.
+    """
 
     sentence: str
     output: Path
     as_json: bool
+    fhir: bool = False
 
 
 def prior_of(
@@ -90,9 +96,9 @@ def compare_and_tell(
 
 
 def _document(compared: Compared, hints: Hints, telling: Telling) -> dict[str, Any]:
-    written = compared.current.write(telling.output)
+    written = _written(compared.current, telling.output, telling)
     if compared.prior is not None:
-        of_prior = compared.prior.write(telling.output / "prior")
+        of_prior = _written(compared.prior, telling.output / "prior", telling)
         written |= {f"prior_{kind}": path for kind, path in of_prior.items()}
     document = printed_analysis(compared.current, written, telling.sentence)
     refusal = compared.comparison.refusal
@@ -101,6 +107,10 @@ def _document(compared: Compared, hints: Hints, telling: Telling) -> dict[str, A
         "refusals": [refusal] if refusal else [],
         "comparison": printed_comparison(compared.comparison),
     }
+
+
+def _written(analysis: Analysis, folder: Path, telling: Telling) -> dict[str, Path]:
+    return analysis.write(folder) | (write_fhir(analysis, folder) if telling.fhir else {})
 
 
 def _tell(document: dict[str, Any]) -> None:

@@ -83,6 +83,32 @@ def test_ask_writes_seg_sr_and_draft_and_prints_one_document(radcopilot, chest, 
     assert str(pydicom.dcmread(tmp_path / "out" / "seg.dcm").SOPInstanceUID) in str(sr)
 
 
+def test_ask_writes_a_fhir_bundle_of_its_numbers_where_it_is_wanted(radcopilot, chest, tmp_path):
+    files, _, options = chest
+    run = radcopilot(
+        "ask",
+        files[0].parent,
+        "segment the left lung lesion and measure its volume",
+        *options,
+        "--fhir",
+        "--output",
+        "out",
+        "--json",
+    )
+    assert run.returncode == 0, run.stderr
+    document = json.loads(run.stdout)
+    assert document["files"]["fhir"] == str(tmp_path / "out" / "report.fhir.json")
+    bundle = json.loads((tmp_path / "out" / "report.fhir.json").read_text())
+    quantities = [
+        each["resource"]["valueQuantity"]
+        for each in bundle["entry"]
+        if "valueQuantity" in each["resource"]
+    ]
+    assert [(each["value"], each["code"]) for each in quantities] == [
+        (each["value"], each["unit"]) for each in document["measurements"]
+    ]
+
+
 def test_a_refusal_is_an_answer_with_what_would_help(radcopilot, chest):
     files, _, _ = chest
     run = radcopilot("ask", files[0].parent, "segment the pancreas", "--output", "o", "--json")
