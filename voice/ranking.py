@@ -9,7 +9,7 @@ else are named as rivals, for the caller to ask back.
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from domain.command import AcceptCommand, QuestionCommand
@@ -23,6 +23,10 @@ where that reading is a sentence of the grammar itself, and none of them comes n
 
 CANDIDATES: Final = 28
 """Sentences compared where not: those nearest to any reading."""
+
+RIVALS_NEAR: Final = 16
+"""Of the candidates so many, nearest by letters and sounds first, may be rivals of the best: the
+engine hardly minds sound that a short sentence leaves unsaid, "go to slice 4" where 42 was."""
 
 MARGIN_NATS: Final = 1.5
 MARGIN_NATS_PER_STRAIN: Final = 0.5
@@ -89,6 +93,7 @@ class Heard(Protocol):
 class _Scored:
     text: str
     score: float
+    is_near: bool = True
 
 
 def written(sentence: str) -> str:
@@ -188,8 +193,9 @@ def _is_doubtful(
 def _merged(first: Sequence[_Scored], second: Sequence[_Scored]) -> list[_Scored]:
     best: dict[str, _Scored] = {}
     for each in (*first, *second):
-        known = best.get(each.text)
-        best[each.text] = each if known is None or each.score > known.score else known
+        known = best.get(each.text, each)
+        higher = each if each.score > known.score else known
+        best[each.text] = replace(higher, is_near=each.is_near or known.is_near)
     return sorted(best.values(), key=lambda each: -each.score)
 
 
@@ -310,6 +316,7 @@ def _scored(
             _Scored(
                 sentence.rstrip(".?! "),
                 max(scores[text], scores.get(sources.get(text, ""), -math.inf) - REPAIR_NATS),
+                sentence in own or sentence in near[:RIVALS_NEAR],
             )
             for text, sentence in spoken.items()
         ),
@@ -328,7 +335,7 @@ def _rivals(scored: Sequence[_Scored], grammar: Grammar, strain: float) -> tuple
         command = grammar.parse(each.text)
         if behind > max(margin, safe_margin) or len(rivals) == MOST_RIVALS:
             break
-        if command in meant:
+        if command in meant or not each.is_near:
             continue
         if behind <= margin or _differs_dangerously(scored[0].text, each.text):
             meant.append(command)

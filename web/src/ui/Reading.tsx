@@ -1,9 +1,10 @@
-import { isHelpOpen, open, station, tab } from '../station.ts';
+import { open, station, tab } from '../station.ts';
 import { closeStudy } from '../studies.ts';
 import { age, date } from '../words.ts';
 import { CommandBar } from './CommandBar.tsx';
 import { Brushes } from './Correction.tsx';
 import { Findings } from './Findings.tsx';
+import { Keys } from './Keys.tsx';
 import { Report } from './Report.tsx';
 import { Strip } from './Strip.tsx';
 import { Viewport } from './Viewport.tsx';
@@ -40,15 +41,7 @@ function Banner() {
           OHIF
         </button>
       )}
-      <button
-        type="button"
-        class="ghost"
-        onClick={() => {
-          isHelpOpen.value = true;
-        }}
-      >
-        Keys <kbd>?</kbd>
-      </button>
+      <Keys />
       <Who />
     </header>
   );

@@ -1,9 +1,10 @@
 import { signal } from '@preact/signals';
 
 import type { StudyEntry } from '../api.ts';
-import { imageSeries, isHelpOpen, opening, results, said, studies } from '../station.ts';
+import { imageSeries, opening, results, said, studies } from '../station.ts';
 import { openStudy } from '../studies.ts';
 import { date } from '../words.ts';
+import { Keys } from './Keys.tsx';
 import { Who } from './Who.tsx';
 
 const filter = signal('');
@@ -89,15 +90,7 @@ export function Worklist() {
             }}
           />
         </label>
-        <button
-          type="button"
-          class="ghost"
-          onClick={() => {
-            isHelpOpen.value = true;
-          }}
-        >
-          Keys <kbd>?</kbd>
-        </button>
+        <Keys />
         <Who />
       </header>
       {said.value?.isError && (
