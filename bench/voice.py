@@ -4,6 +4,7 @@
 text, command}; a recording whose command is null is no command and should be asked back.
 ``python -m bench.voice --own held_back [--noise 15]``: sentences of our own in synthetic voices,
 here in pink noise of 15 dB; ``--own tune`` are those that thresholds were chosen on.
+``--compare 30`` recognises 30 of them in every way that is installed, side by side.
 ``--held 20`` says 20 of them to a listener in real time: what is left to do at the key's release.
 """
 
@@ -16,16 +17,21 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from bench import held
+from bench.recognisers import Said, compared, ways
 from bench.spoken import speak, with_pink_noise
 from copilot.concepts import load_concepts
 from copilot.intent.grammar import SpokenGrammar
 from copilot.intent.interpretation import interpret
 from copilot.settings import load_settings
-from domain.command import as_json
+from domain.command import Command, as_json
+from domain.speech import Utterance
 from voice.audio import read_utterance
 from voice.lexicon import load_lexicon
 from voice.whisper_ct2 import WhisperCt2
@@ -81,6 +87,7 @@ def main() -> None:
     what.add_argument("--own", choices=("tune", "held_back"))
     parser.add_argument("--noise", type=float, help="ratio of speech to pink noise, in dB")
     parser.add_argument("--held", type=int, default=0, help="say so many in real time")
+    parser.add_argument("--compare", type=int, default=0, help="so many, in every way there is")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     grammar = SpokenGrammar(load_concepts())
@@ -98,7 +105,38 @@ def main() -> None:
             chosen = held.nearest_length(commands, arguments.held)
             sys.stdout.write(f"{held.shown(held.measured(chosen, engine, grammar))}\n")
             return
+        if arguments.compare:
+            _compare(recordings, grammar, arguments)
+            return
         _measure(recordings, engine, grammar, arguments.noise)
+
+
+def _compare(
+    recordings: list[Recording], grammar: SpokenGrammar, arguments: argparse.Namespace
+) -> None:
+    commands = [each for each in recordings if each.command]
+    step = max(1, len(commands) // arguments.compare)
+    said = [
+        Said(
+            utterance=_sound(each, number, arguments.noise),
+            text=each.text,
+            outcome=partial(_outcome_of, each.command),
+        )
+        for number, each in enumerate(commands[::step][: arguments.compare])
+    ]
+    folder = load_settings().storage.models / "whisper-base"
+    table = compared(said, ways(folder, grammar, arguments.threads))
+    table.title = f"{len(said)} commands, load {os.getloadavg()[0]:.1f}"
+    Console().print(table)
+
+
+def _outcome_of(meant: dict[str, Any] | None, command: Command | None) -> str:
+    return "asked" if command is None else outcome(meant, as_json(command))
+
+
+def _sound(recording: Recording, number: int, noise_db: float | None) -> Utterance:
+    utterance = read_utterance(recording.path)
+    return utterance if noise_db is None else with_pink_noise(utterance, noise_db, number)
 
 
 def _measure(
@@ -108,9 +146,7 @@ def _measure(
     chatter: Counter[str] = Counter()
     cpu_s = sound_s = 0.0
     for number, each in enumerate(recordings):
-        utterance = read_utterance(each.path)
-        if noise_db is not None:
-            utterance = with_pink_noise(utterance, noise_db, number)
+        utterance = _sound(each, number, noise_db)
         begun = time.process_time()
         got = as_json(interpret(engine.transcribe(utterance, grammar), grammar))
         cpu_s += time.process_time() - begun
