@@ -7,50 +7,25 @@ heavy the page is. The folder is of DICOM files; left out, that of the shared lu
 
 import argparse
 import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import httpx
 from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 from rich.table import Table
 
-from copilot.demo.orthanc import free_port
-from copilot.settings import environment, load_settings
+from bench.serving import Server, serving, until
 from dicom_node.scu import DicomPeer, Peer
 from dicom_node.volumes import load_series
 
 _CHROMIUM: Final = "/usr/bin/chromium"
 _FOLDER: Final = Path(__file__).resolve().parents[2] / "shared" / "data" / "ct_lung1" / "dicom"
 _MASK: Final = "mask.nrrd"
-_SERVE: Final = "from copilot.cli.main import main; main()"
 _WAIT_MS: Final = 120_000
-_START_S: Final = 90.0
 _SENTENCE: Final = "segment the lung lesion"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Server:
-    """A server of its own, and where it listens."""
-
-    web_port: int
-    dicom_port: int
-
-    @property
-    def url(self) -> str:
-        """Where the page is."""
-        return f"http://127.0.0.1:{self.web_port}"
-
-    def get(self, path: str) -> httpx.Response:
-        """Ask for something."""
-        return httpx.get(self.url + path, timeout=60.0, trust_env=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,56 +37,11 @@ class Box:
     columns: tuple[int, int]
 
 
-@contextmanager
-def serving(folder: Path, *, look_ahead: bool) -> Iterator[Server]:
-    """Run a server until left."""
-    server = Server(web_port=free_port(), dicom_port=free_port())
-    site = folder / "site.toml"
-    site.write_text(
-        f"""
-        [storage]
-        folder = "{folder / "data"}"
-        models_folder = "{load_settings().storage.models}"
-        [node]
-        port = {server.dicom_port}
-        [web]
-        port = {server.web_port}
-        [segmentation]
-        look_ahead = {str(look_ahead).lower()}
-        """
-    )
-    with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - ours
-            [sys.executable, "-c", _SERVE, "serve", "--config", str(site)],
-            env=environment(),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        _until(lambda: server.get("/health").is_success)
-        yield server
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _until(holds: Any) -> None:  # noqa: ANN401 - a question without arguments
-    deadline = time.monotonic() + _START_S
-    while time.monotonic() < deadline:
-        try:
-            if holds():
-                return
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.1)
-    raise TimeoutError("the server did not come so far: see server.log")
-
-
 def store(server: Server, files: tuple[Path, ...]) -> None:
     """Send images as a scanner does, and wait until they are listed."""
     node = Peer(ae_title="RADCOPILOT", host="127.0.0.1", port=server.dicom_port)
     DicomPeer("SCANNER", node).store(files)
-    _until(lambda: server.get("/health").json()["instances"] >= len(files))
+    until(lambda: server.get("/health").json()["instances"] >= len(files))
 
 
 def opened(page: Page) -> float:

@@ -9,34 +9,29 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 from websockets.sync.client import ClientConnection, connect
 
 from bench.held import let_go
+from bench.serving import serving
 from bench.spoken import speak
 from bench.voice import outcome
 from copilot.concepts import load_concepts
-from copilot.demo.orthanc import free_port
 from copilot.intent.grammar import SpokenGrammar
 from domain.command import as_json
 from voice.audio import read_utterance
 
 _HERE: Final = "127.0.0.1"
-_START_S: Final = 90.0
 _ANSWER_S: Final = 120.0
 _LEAST_SENTENCES: Final = 40
 _FRAME: Final = 1600
@@ -62,39 +57,6 @@ class Answer:
     waited_s: float
     partials: int
     lost: str = ""
-
-
-@contextmanager
-def server(folder: Path) -> Iterator[tuple[str, int]]:
-    """Run a server; yield where its socket is, and its process."""
-    port = free_port()
-    config = folder / "site.toml"
-    config.write_text(
-        f'[storage]\nfolder = "{folder / "site"}"\n[node]\nport = {free_port()}\n'
-        f"[web]\nport = {port}\n[segmentation]\nlook_ahead = false\n",
-        encoding="utf-8",
-    )
-    program = str(Path(sys.executable).parent / "radcopilot")
-    with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own program
-            [program, "serve", "--config", str(config)], stdout=log, stderr=log
-        )
-    try:
-        end = time.monotonic() + _START_S
-        while not _answers(port):
-            if process.poll() is not None or time.monotonic() > end:
-                raise SystemExit((folder / "server.log").read_text(encoding="utf-8"))
-            time.sleep(0.2)
-        yield f"ws://{_HERE}:{port}/api/voice", process.pid
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
-
-
-def _answers(port: int) -> bool:
-    with suppress(httpx.HTTPError):
-        return httpx.get(f"http://{_HERE}:{port}/health", trust_env=False).is_success
-    return False
 
 
 def spoken_sentences(kind: str, folder: Path, most: int) -> list[Sentence]:
@@ -181,14 +143,15 @@ def measured(stations: int, seconds: int) -> tuple[list[Answer], float]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         sentences = spoken_sentences("held_back", folder, max(_LEAST_SENTENCES, seconds))
-        with server(folder) as (url, process), ExitStack() as sockets:
+        with serving(folder) as server, ExitStack() as sockets:
+            url = f"ws://{_HERE}:{server.web_port}/api/voice"
             speakers = [
                 Speaker(sockets.enter_context(connect(url, proxy=None))) for _ in range(stations)
             ]
             speakers[0].say(sentences[0])  # reads the weights
-            before_s = cpu_s_of(process)
+            before_s = cpu_s_of(server.pid)
             answers = said_each_second(speakers, sentences, seconds)
-            return answers, cpu_s_of(process) - before_s
+            return answers, cpu_s_of(server.pid) - before_s
 
 
 def said_each_second(

@@ -52,15 +52,17 @@ class Volumes:
             return load_series(paths, progress)
         with self._turn:
             mine = self._loading.setdefault(key, threading.Lock())
-        with mine:
-            volume = self._found(key)
-            if volume is None:
-                volume = load_series(paths, progress)
-                volume.voxels.setflags(write=False)
-                self._keep(key, volume)
-        with self._turn:
-            self._loading.pop(key, None)
-        return volume
+        try:
+            with mine:
+                volume = self._found(key)
+                if volume is None:
+                    volume = load_series(paths, progress)
+                    volume.voxels.setflags(write=False)
+                    self._keep(key, volume)
+                return volume
+        finally:
+            with self._turn:
+                self._loading.pop(key, None)
 
     def ahead(self, paths: Sequence[Path]) -> None:
         """Load a volume in the background: a command on it may follow."""

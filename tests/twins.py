@@ -1,5 +1,6 @@
 """A phantom with a SEG, and what is made beside it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from dicom_node.twins import Origin
 from dicom_node.volumes import load_series
 from domain.codes import LESION, MORPHOLOGICALLY_ABNORMAL, VOLUME, sct
 from domain.concepts import Concept, Window
-from domain.volume import Mask
+from domain.measurement import Finding
+from domain.segment import Segment
+from domain.volume import Mask, Volume
 from reporting.findings import Tracking, located, measured
 from reporting.pdf import Picture, draft_pdf
 from reporting.pictures import View, outline_png
@@ -36,6 +39,8 @@ LESION_OF_LUNG = Concept(
 AUTHOR = SrAuthor(
     manufacturer="radcopilot", model_name="radcopilot", version="0.1.0", device_uid="2.25.1"
 )
+Described = tuple[Segment, Concept | None, str, str]
+"""A segment, what it is, and its tracking identifier and UID."""
 CENTRE = (4.0, 13.0, 30.0)
 """In voxels; its place in the patient is to the left of the image's middle."""
 
@@ -108,18 +113,7 @@ def result(
     ]
     seg = SegWriter(UIDS).build(volume, described, files)
     seg = pydicom.dcmread(write_dataset(seg, folder / "seg.dcm"))
-    findings = [
-        located(
-            measured(
-                volume,
-                each,
-                concept,
-                Tracking(tracking_id=name, tracking_uid=uid, segment_number=number),
-            ),
-            seg.SOPInstanceUID,
-        )
-        for number, (each, concept, name, uid) in enumerate(described, start=1)
-    ]
+    findings = findings_of(volume, described, seg)
     report = measurement_report(findings, seg, headers(files), AUTHOR, UIDS)
     report = pydicom.dcmread(write_dataset(report, folder / "sr.dcm"))
     calipers = tuple(
@@ -154,3 +148,19 @@ def result(
         pictures=pictures,
         volume_mm3=findings[0].measurement(VOLUME).value * 1000,
     )
+
+
+def findings_of(volume: Volume, described: Sequence[Described], seg: Dataset) -> list[Finding]:
+    """Return what the segments of a SEG measure, each with its place in it."""
+    return [
+        located(
+            measured(
+                volume,
+                each,
+                concept,
+                Tracking(tracking_id=name, tracking_uid=uid, segment_number=number),
+            ),
+            seg.SOPInstanceUID,
+        )
+        for number, (each, concept, name, uid) in enumerate(described, start=1)
+    ]

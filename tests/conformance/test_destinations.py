@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import pydicom
@@ -12,16 +11,14 @@ from fastapi.testclient import TestClient
 
 from copilot.cli.main import run
 from copilot.demo.orthanc import KnownModality, Orthanc, is_installed
-from copilot.evaluation.gestures import range_of, tight_box
 from copilot.serving import application
 from copilot.settings import Settings, load_settings
 from copilot.wiring import House
 from copilot.workflows.delivery import OLD_DELIVER
 from dicom_node.equipment import is_ours
-from domain.uids import InstanceUID
+from tests.chest import stored_chest
 from tests.clients import here
 from tests.conftest import missing
-from tests.phantoms import ct, ellipsoid, grid, series
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:starlette")
 
@@ -104,32 +101,6 @@ def home(tmp_path, pacs, web) -> Iterator[Callable[..., House]]:
         house.close()
 
 
-def ordered(house: House, folder: Path) -> dict[str, object]:
-    """Store a chest and return the command that outlines what is in it."""
-    on = grid(shape=(12, 64, 64), spacing_mm=(2.0, 1.0, 1.0))
-    ball = ellipsoid(on, (8.0, 9.0, 10.0))
-    files = series(folder / "chest", ct(on, ball, hu=50.0, background=-850.0))
-    for path in files:
-        uid = InstanceUID(str(pydicom.dcmread(path).SOPInstanceUID))
-        house.store.keep(uid, path.read_bytes())
-    house.store.settle()
-    box, slices = tight_box(ball), range_of(ball)
-    return {
-        "series_instance_uid": str(pydicom.dcmread(files[0]).SeriesInstanceUID),
-        "text": "segment the lung lesion",
-        "boxes": [
-            {
-                "slice": box.slice_start,
-                "row_start": box.row_start,
-                "column_start": box.column_start,
-                "row_stop": box.row_stop,
-                "column_stop": box.column_stop,
-            }
-        ],
-        "slices": list(slices),
-    }
-
-
 def sent(client: TestClient, command: dict[str, object]) -> dict[str, object]:
     made = client.post("/api/commands", json=command)
     assert made.status_code == 201, made.text
@@ -155,7 +126,7 @@ def corrected(command: dict[str, object], identity: str) -> dict[str, object]:
 def test_each_destination_gets_what_its_table_says(home, pacs, web, tmp_path):
     house = home()
     with pacs, web, here(application(house)) as client:
-        result = sent(client, ordered(house, tmp_path))
+        result = sent(client, stored_chest(house.store, tmp_path))
         assert result["state"] == "sent", result["peers"]
         says = {each["peer"]: each["says"] for each in result["peers"]}
         assert says == {"ORTHANC": "6 objects confirmed", "WEB": "3 objects confirmed"}
@@ -174,7 +145,7 @@ def test_each_destination_gets_what_its_table_says(home, pacs, web, tmp_path):
 def test_a_corrected_result_replaces_the_earlier_one_there_too(home, pacs, web, tmp_path):
     house = home()
     with pacs, web, here(application(house)) as client:
-        command = ordered(house, tmp_path)
+        command = stored_chest(house.store, tmp_path)
         first = sent(client, command)
         before = pacs.by_class()
         second = sent(client, corrected(command, first["id"]))
@@ -206,7 +177,7 @@ def test_a_corrected_result_replaces_the_earlier_one_there_too(home, pacs, web, 
 def test_what_is_on_its_way_is_stopped_when_it_is_replaced(home, pacs, web, tmp_path):
     house = home()
     with web, here(application(house)) as client:
-        command = ordered(house, tmp_path)
+        command = stored_chest(house.store, tmp_path)
         first = sent(client, command)
         assert {each["peer"]: each["state"] for each in first["peers"]}["ORTHANC"] == "queued"
         second = sent(client, corrected(command, first["id"]))
@@ -225,7 +196,7 @@ def test_what_is_on_its_way_is_stopped_when_it_is_replaced(home, pacs, web, tmp_
 def test_a_dicomweb_destination_that_is_off_has_it_when_it_is_on_again(home, pacs, web, tmp_path):
     house = home()
     with pacs, here(application(house)) as client:
-        result = sent(client, ordered(house, tmp_path))
+        result = sent(client, stored_chest(house.store, tmp_path))
         states = {each["peer"]: each for each in result["peers"]}
         assert states["ORTHANC"]["state"] == "committed"
         assert states["WEB"]["state"] == "queued"
@@ -261,7 +232,7 @@ def test_check_asks_a_dicomweb_destination(home, pacs, web, tmp_path, capsys):
 def test_a_delivery_of_an_older_version_goes_on_after_an_upgrade(home, pacs, web, tmp_path):
     house = home()
     with here(application(house)) as client:
-        command = ordered(house, tmp_path)
+        command = stored_chest(house.store, tmp_path)
         identity = client.post("/api/commands", json=command).json()["id"]
         client.post(f"/api/commands/{identity}/accept")
         delivery = house.outbox.put(identity, "ORTHANC")

@@ -9,20 +9,10 @@ import pytest
 from dicom_node.files import headers, write_dataset
 from dicom_node.seg_writer import SegWriter
 from dicom_node.volumes import load_series
-from domain.codes import LESION, MORPHOLOGICALLY_ABNORMAL, sct
-from domain.concepts import Concept
-from reporting.findings import Tracking, located, measured
 from reporting.sr import SrAuthor, measurement_report
 from tests import twins
 from tests.phantoms import UIDS, ct, ellipsoid, grid, segment, series
 
-LESION_OF_LUNG = Concept(
-    phrase="lung lesion",
-    category=MORPHOLOGICALLY_ABNORMAL,
-    code=LESION,
-    site=sct("39607008", "Lung"),
-    paired=True,
-)
 AUTHOR = SrAuthor(
     manufacturer="radcopilot", model_name="radcopilot", version="0.1.0", device_uid=UIDS.new_uid()
 )
@@ -44,21 +34,12 @@ def objects(tmp_path):
     second = segment(ellipsoid(volume.grid, (4.0, 3.0, 3.0), np.array([4.0, 4.0, 4.0])), None)
     made = [
         (each, concept, f"Finding {number}", UIDS.new_uid())
-        for number, (each, concept) in enumerate([(first, LESION_OF_LUNG), (second, None)], start=1)
+        for number, (each, concept) in enumerate(
+            [(first, twins.LESION_OF_LUNG), (second, None)], start=1
+        )
     ]
     seg = SegWriter(UIDS).build(volume, made, files)
-    findings = [
-        located(
-            measured(
-                volume,
-                each,
-                concept,
-                Tracking(tracking_id=name, tracking_uid=uid, segment_number=number),
-            ),
-            seg.SOPInstanceUID,
-        )
-        for number, (each, concept, name, uid) in enumerate(made, start=1)
-    ]
+    findings = twins.findings_of(volume, made, seg)
     sr = measurement_report(findings, seg, headers(files), AUTHOR, UIDS)
     return (
         write_dataset(seg, tmp_path / "seg.dcm"),

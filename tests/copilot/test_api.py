@@ -4,13 +4,11 @@ import threading
 from collections.abc import Iterator
 
 import numpy as np
-import pydicom
 import pytest
 from fastapi.testclient import TestClient
 
 from copilot.api.packet import mask_of
 from copilot.demo.orthanc import KnownModality, Orthanc, is_installed
-from copilot.evaluation.gestures import range_of, tight_box
 from copilot.evaluation.images import read_reference, read_volume
 from copilot.finetuning import accepted_cases
 from copilot.hints import Hints
@@ -22,10 +20,10 @@ from copilot.wiring import House
 from copilot.workflows.durable import Workflow, step
 from copilot.workflows.orders import COMMAND, Order
 from domain.prompt import Box
-from domain.uids import InstanceUID, SeriesUID
+from domain.uids import SeriesUID
+from tests.chest import stored_chest
 from tests.clients import here
 from tests.conftest import missing
-from tests.phantoms import ct, ellipsoid, grid, series
 from tests.waiting import until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:starlette")
@@ -56,27 +54,7 @@ def client(home) -> Iterator[TestClient]:
 
 @pytest.fixture
 def stored(home, tmp_path):
-    on = grid(shape=(12, 64, 64), spacing_mm=(2.0, 1.0, 1.0))
-    ball = ellipsoid(on, (8.0, 9.0, 10.0))
-    files = series(tmp_path / "chest", ct(on, ball, hu=50.0, background=-850.0))
-    for path in files:
-        home.store.keep(InstanceUID(str(pydicom.dcmread(path).SOPInstanceUID)), path.read_bytes())
-    home.store.settle()
-    box, slices = tight_box(ball), range_of(ball)
-    return {
-        "series_instance_uid": str(pydicom.dcmread(files[0]).SeriesInstanceUID),
-        "text": "segment the lung lesion",
-        "boxes": [
-            {
-                "slice": box.slice_start,
-                "row_start": box.row_start,
-                "column_start": box.column_start,
-                "row_stop": box.row_stop,
-                "column_stop": box.column_stop,
-            }
-        ],
-        "slices": list(slices),
-    }
+    return stored_chest(home.store, tmp_path)
 
 
 def test_health_and_the_openapi_page(client):

@@ -28,6 +28,7 @@ export const opacity = signal(0.75);
 export const arrived = signal(0);
 
 const SUV_TOP = 5;
+const LEAST_TOP = 1e-6;
 const FINER = 1.25;
 const SUV = /SUV/;
 
@@ -68,9 +69,7 @@ async function lay(study: StudyEntry, series: string): Promise<void> {
     arrived.value++;
   });
   const { pixels, lattice } = above;
-  top.value = SUV.test(above.info.unit)
-    ? SUV_TOP
-    : Math.max(...range(windowOver(pixels.at(Math.floor(above.info.slices.length / 2))!)));
+  top.value = SUV.test(above.info.unit) ? SUV_TOP : brightest(above);
   fusion.value = {
     below,
     above,
@@ -79,7 +78,11 @@ async function lay(study: StudyEntry, series: string): Promise<void> {
   void pixels.all(Math.floor(above.info.slices.length / 2));
 }
 
-const range = ([centre, width]: [number, number]): number[] => [centre + width / 2, 1e-6];
+/** Return the upper end of a window over the middle image, which is loaded first. */
+function brightest({ info, pixels }: Drawn): number {
+  const [centre, width] = windowOver(pixels.at(Math.floor(info.slices.length / 2))!);
+  return Math.max(centre + width / 2, LEAST_TOP);
+}
 
 /** Return why two series cannot be laid over each other; null where they can. */
 export function whyNot(below: SeriesInfo, above: SeriesInfo): string | null {
