@@ -99,6 +99,12 @@ def assessed(
     reasons = [f"{len(targets)} targets, sum {prior_mm:.1f} mm on the prior"]
     if baseline_mm is None:
         reasons.append("the prior is taken as baseline and as the smallest sum so far")
+    reasons += [
+        f"{each.label} measures {each.current_mm:.1f} mm, which counts; a reader who takes it as "
+        f"present but too small to measure writes {_TOO_SMALL_MM:.0f} mm (section 4.3.2)"
+        for each in targets
+        if each.current_mm is not None and 0.0 < each.current_mm < _TOO_SMALL_MM
+    ]
     response = _response(targets, baseline, nadir, current, reasons)
     new = [each.current.label for each in changes if each.verdict is Verdict.NEW and each.current]
     if new:
@@ -183,8 +189,6 @@ def _target(change: Change, prior: Lesion, organ: str) -> Target:
         now, volume = 0.0, 0.0
     elif change.current is not None and change.verdict is not Verdict.AMBIGUOUS:
         now, volume = _diameter_mm(change.current) or None, change.current.volume_ml
-        if now is not None:
-            now = max(now, _TOO_SMALL_MM)
     return Target(
         label=prior.label,
         organ=organ,

@@ -49,8 +49,12 @@ def test_the_response_follows_the_sum(sizes, response, reason):
     assert reason in found.reasons[-1]
 
 
-def test_a_target_too_small_to_measure_counts_five_millimetres():
-    assert assessed([pair("T", 20, 3.0)]).current_mm == 5.0
+@pytest.mark.parametrize("kind", [Kind.OTHER, Kind.LYMPH_NODE])
+def test_what_was_measured_counts_also_below_five_millimetres_and_that_is_said(kind):
+    found = assessed([pair("T", 20, 3.0, kind=kind)])
+    assert found.current_mm == 3.0
+    assert any("T measures 3.0 mm, which counts" in line for line in found.reasons)
+    assert not any("measures" in line for line in assessed([pair("T", 20, 5.0)]).reasons)
 
 
 def test_a_new_lesion_is_progression_whatever_the_sum():
