@@ -24,6 +24,7 @@ from tests.phantoms import ct, ellipsoid, grid, series
 from tests.server import Server
 
 CHROMIUM = Path("/usr/bin/chromium")
+_BUSY_TIMES = 4
 _START_S = 90.0
 _SERVE = "from copilot.cli.main import main; main()"
 _STATIC = Path(__file__).resolve().parents[2] / "copilot" / "static" / "index.html"
@@ -59,7 +60,7 @@ class Station:
 
     @contextmanager
     def busy(self) -> Iterator[None]:
-        """Keep the engine at work on a large phantom while within."""
+        """Keep the engine at work while within: it has a large phantom several times before it."""
         on = grid(shape=(60, 256, 256), spacing_mm=(1.0, 1.0, 1.0))
         thing = ellipsoid(on, (25.0, 60.0, 60.0))
         folder = Path(tempfile.mkdtemp(dir=self.folder))
@@ -79,9 +80,12 @@ class Station:
             ],
             "wait": False,
         }
-        began = self.post("/api/commands", json=body).json()["id"]
+        began = [self.post("/api/commands", json=body).json()["id"] for _ in range(_BUSY_TIMES)]
         yield
-        self.wait(lambda: self.get(f"/api/commands/{began}").json()["state"] != "running")
+        for identity in began:
+            self.post(f"/api/commands/{identity}/stop")  # refused where it is at its end
+        for identity in began:
+            self.wait(lambda at=identity: self.get(f"/api/commands/{at}").json()["state"] != "running")
 
     def wait(self, until: Callable[[], bool], timeout_s: float = _START_S) -> None:
         deadline = time.monotonic() + timeout_s

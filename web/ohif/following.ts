@@ -101,7 +101,7 @@ function forget(study: string | null): void {
   extent.value = null;
   masks.value = new Map();
   question.value = null;
-  said.value = null;
+  if (!said.value?.isOfNone) said.value = null;
   if (study !== studyBefore) selected.value = null;
   studyBefore = study;
 }

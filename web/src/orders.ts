@@ -131,7 +131,8 @@ function ask({ command: meant, refusals, absent }: Result): void {
 function answer(result: Result): void {
   if (isOnPrior(result)) return answerOnPrior(result);
   if (!isOfOpenStudy(result)) {
-    say('An answer has come for a study that is not open: it waits there.');
+    const says = 'An answer has come for a study that is not open: it waits there.';
+    said.value = { says, isError: false, isOfNone: true };
     return;
   }
   if (result.state === 'failed') {

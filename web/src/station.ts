@@ -40,6 +40,8 @@ export interface Prior {
 export interface Said {
   says: string;
   isError: boolean;
+  /** It is about no open study, and outlives the opening of one. */
+  isOfNone?: boolean;
 }
 
 export const station = signal<Station | null>(null);
