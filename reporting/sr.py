@@ -1,6 +1,7 @@
 """Findings to a TID 1500 Measurement Report in a Comprehensive 3D SR.
 
-PARTIAL, PRELIMINARY and UNVERIFIED until a person signs: there is no argument to say otherwise.
+PARTIAL, PRELIMINARY and UNVERIFIED: there is no argument to say otherwise. What a person signed is
+made from it by ``reporting.sr_signing``.
 The Image Library is left out: it costs 35 ms an image and repeats the headers.
 
 What TID 1500 has no row for stands in Comments that a person can read, each begun with one of the
@@ -26,6 +27,7 @@ from domain.segment import Provenance
 from domain.uids import InstanceUID
 
 SERIES_NUMBER: Final = 9002
+DRAFT_DESCRIPTION: Final = "radcopilot measurements (draft)"
 SIDES: Final = {
     "left": codes.SCT.Left,
     "right": codes.SCT.Right,
@@ -117,7 +119,7 @@ def _report(
         is_complete=False,
         is_final=False,
         is_verified=False,
-        series_description="radcopilot measurements (draft)",
+        series_description=DRAFT_DESCRIPTION,
     )
     sr.ManufacturerModelName = author.model_name
     sr.SoftwareVersions = author.version

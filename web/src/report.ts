@@ -41,7 +41,7 @@ export async function loadReport(): Promise<void> {
 /** Keep what was typed into a field of the study it was typed in. */
 export async function write(of: string, field: Field, text: string): Promise<void> {
   await attempt(async () => {
-    const path = `/api/studies/${of}/report/${field.id}`;
+    const path = `/api/studies/${of}/report/fields/${field.id}`;
     latest.value =
       text === field.made || (!text && !field.made)
         ? await remove<Report>(path)
@@ -51,7 +51,7 @@ export async function write(of: string, field: Field, text: string): Promise<voi
 
 export async function takeBack(of: string, field: Field): Promise<void> {
   await attempt(async () => {
-    latest.value = await remove<Report>(`/api/studies/${of}/report/${field.id}`);
+    latest.value = await remove<Report>(`/api/studies/${of}/report/fields/${field.id}`);
   });
 }
 
