@@ -160,7 +160,7 @@ def test_a_delivery_of_an_older_version_goes_on_after_an_upgrade(home, pacs, web
         assert house.durable.status(delivery.old_workflow_id) is not None
         assert house.durable.status(delivery.workflow_id) is None, "it is not queued twice"
         for _ in range(200):
-            if house.outbox.get(identity, "ORTHANC").is_done:
+            if house.durable.status(delivery.old_workflow_id) == "SUCCESS":
                 break
             time.sleep(0.1)
         assert house.outbox.get(identity, "ORTHANC").says == "2 objects confirmed"
