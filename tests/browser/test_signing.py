@@ -102,6 +102,7 @@ def test_a_report_is_signed_amended_and_signed_again(desk, site, tmp_path):
     assert "mL" in words
     desk.get_by_role("button", name="Review and sign…").click()
     assert words in sheet.get_by_role("region", name="What is signed").inner_text()
+    assert "SIGN-1" in sheet.inner_text()
     sheet.get_by_role("button", name=f"Sign as {ROE}").click()
     standing(desk, "signed").get_by_text(f"Signed by {ROE}").wait_for(timeout=SOON)
     expect(told).not_to_be_editable()

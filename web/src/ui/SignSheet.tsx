@@ -11,7 +11,7 @@ import {
   move,
   report,
 } from '../report.ts';
-import { said, say } from '../station.ts';
+import { open, said, say } from '../station.ts';
 
 const close = (): void => {
   isSignOpen.value = false;
@@ -37,6 +37,21 @@ function InTheWay({ of, each, field }: { of: string; each: Obstacle; field: Fiel
         </button>
       )}
     </li>
+  );
+}
+
+/** Whose report it is, before anybody signs it. */
+function Whose() {
+  const info = open.value?.drawn.info;
+  if (!info) return null;
+  const { patient, study } = info;
+  return (
+    <p>
+      <strong>{patient.name || 'No name'}</strong>{' '}
+      <span class="quiet">
+        {[patient.id, study.description, study.date].filter(Boolean).join(' · ')}
+      </span>
+    </p>
   );
 }
 
@@ -78,6 +93,7 @@ export function SignSheet() {
         <h2 id="sign-title">
           {shown.version === 1 ? 'Sign the report' : `Sign version ${shown.version} of the report`}
         </h2>
+        <Whose />
         {obstacles.length > 0 && (
           <section aria-label="In the way">
             <p class="warning">It cannot be signed yet:</p>
