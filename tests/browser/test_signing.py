@@ -129,6 +129,7 @@ def test_what_was_typed_elsewhere_meanwhile_is_not_signed_unseen(desk, site, bro
     desk.keyboard.press("y")
     finding(desk, "accepted")
     desk.keyboard.press("r")
+    standing(desk, "draft")
     desk.route("**/report", lambda route: route.abort())  # this page hears of nothing more
     desk.get_by_role("button", name="Review and sign…").click()
     sign = desk.get_by_role("dialog").get_by_role("button", name=f"Sign as {ROE}")
