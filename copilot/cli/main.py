@@ -10,7 +10,7 @@ from copilot.cli.ask import ask
 from copilot.cli.backup import backup
 from copilot.cli.check import check
 from copilot.cli.compare import compare
-from copilot.cli.console import complain
+from copilot.cli.console import complain, one_command
 from copilot.cli.demo import demo
 from copilot.cli.evaluate import evaluate
 from copilot.cli.fetch import fetch
@@ -76,9 +76,10 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line and return its exit status."""
     try:
-        status = typer.main.get_command(app).main(
-            arguments, prog_name="radcopilot", standalone_mode=False
-        )
+        with one_command():
+            status = typer.main.get_command(app).main(
+                arguments, prog_name="radcopilot", standalone_mode=False
+            )
     except typer.TyperException as error:  # a wrong option or argument; help was asked without any
         message = str(error) or getattr(error, "message", "")
         if message:
