@@ -1,6 +1,6 @@
-"""HL7 version 2 in its usual encoding, ER7: delimiters, escapes, numbers and times.
+r"""HL7 version 2 in its usual encoding, ER7: delimiters, escapes, numbers and times.
 
-Escapes are those of HL7 v2.5 section 2.7; the delimiters are always ``|^~\\&``.
+Escapes are those of HL7 v2.5 section 2.7; the delimiters are always ``|^~\&``.
 """
 
 import re
@@ -14,7 +14,6 @@ _UNSAFE: Final = re.compile(r"[|^~&\\\x00-\x1f\x7f]")
 _ESCAPED: Final = re.compile(r"\\(F|S|R|T|E|\.br|X(?:[0-9A-Fa-f]{2})+)\\")
 _LINES: Final = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _UNESCAPED: Final = {name[1:-1]: char for char, name in _ESCAPES.items()} | {".br": "\n"}
-
 
 
 def escaped(text: str) -> str:

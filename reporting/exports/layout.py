@@ -7,84 +7,24 @@ stands.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final
 
 from domain.measurement import Finding
 from domain.report import Report, Section, StudyContext
 from domain.uids import InstanceUID
-from reporting.exports.words import Words, standing, words_of
+from reporting.exports.blocks import (
+    Block,
+    Bullet,
+    Bullets,
+    Figure,
+    Heading,
+    Paragraph,
+    Rows,
+    Sheet,
+)
+from reporting.exports.words import Words, foot, standing, words_of
 
 _INTERVAL: Final = "\N{PLUS-MINUS SIGN}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Heading:
-    """``level`` is 1 for the title, 2 for a section."""
-
-    level: int
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Paragraph:
-    """Running text."""
-
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bullet:
-    """A sentence, and what is to be known with it."""
-
-    text: str
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bullets:
-    """A list."""
-
-    items: tuple[Bullet, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rows:
-    """A table; without a header, the first cell of each row names it."""
-
-    rows: tuple[tuple[str, ...], ...]
-    header: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """A PNG, what it shows in words for who cannot see it, and its caption."""
-
-    png: bytes
-    alternative: str
-    caption: str
-
-
-Block: TypeAlias = Heading | Paragraph | Bullets | Rows | Figure
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sheet:
-    """What is laid out.
-
-    Attributes
-    ----------
-    title
-        Of the file; a patient's name has no place in it.
-    standing
-        Stands at head and foot, and on every page.
-    """
-
-    title: str
-    language: str
-    standing: str
-    page: str
-    is_final: bool
-    blocks: tuple[Block, ...]
 
 
 def laid_out(report: Report, pictures: Mapping[InstanceUID, bytes] | None = None) -> Sheet:
@@ -100,6 +40,7 @@ def laid_out(report: Report, pictures: Mapping[InstanceUID, bytes] | None = None
         title=words.report,
         language=words.language,
         standing=standing(report),
+        foot=foot(report),
         page=words.page,
         is_final=report.status.is_final,
         blocks=tuple(_Layout(report, words, pictures or {}).blocks()),

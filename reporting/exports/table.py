@@ -67,9 +67,8 @@ def _rows(report: Report) -> Iterator[dict[str, str]]:
     for section in report.sections:
         for statement in section.statements:
             if not statement.measurements:
-                finding = statement.finding
-                shared = _finding(finding) if finding else {}
-                yield shared | {"row": _text(section.name), "note": _text(statement.text)}
+                of = {} if statement.finding is None else _finding(statement.finding)
+                yield of | {"row": _text(section.name), "note": _text(statement.text)}
 
 
 def _finding(finding: Finding) -> dict[str, str]:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Final, assert_never
 
 from domain.report import Report
+from reporting.exports.blocks import Block, Bullets, Figure, Heading, Paragraph, Rows
 from reporting.exports.enclosed import Enclosed
-from reporting.exports.layout import Block, Bullets, Figure, Heading, Paragraph, Rows, laid_out
+from reporting.exports.layout import laid_out
 
 _WIDTH: Final = 100
 _LINES: Final = {1: "=", 2: "-"}

@@ -16,17 +16,21 @@ class Words:
     ----------
     draft
         Stands at the head and foot of each export, and on each page, until a person has signed.
+    foot
+        The same in one word, beside the number of the page.
     sides
         By the sides of findings.
     """
 
     language: str
     draft: str
+    foot: str
     signed: str
     amended: str
     replaces: str
     page: str
     report: str
+    version: str
     untitled: str
     patient: str
     patient_id: str
@@ -49,12 +53,15 @@ class Words:
 
 ENGLISH: Final = Words(
     language="en",
-    draft="DRAFT \N{MIDDLE DOT} not signed, not verified \N{MIDDLE DOT} for review by a radiologist",
+    draft="DRAFT \N{MIDDLE DOT} not signed, not verified \N{MIDDLE DOT} for review by a "
+    "radiologist",
     signed="Signed by {name} on {at}, version {version}.",
     amended="Amended.",
     replaces="Amended: version {version} replaces version {earlier}.",
+    foot="DRAFT",
     page="page",
     report="Imaging report",
+    version="version",
     untitled="Imaging study",
     patient="Patient",
     patient_id="Patient ID",
@@ -82,8 +89,10 @@ GERMAN: Final = Words(
     signed="Unterschrieben von {name} am {at}, Version {version}.",
     amended="Geändert.",
     replaces="Geändert: Version {version} ersetzt Version {earlier}.",
+    foot="ENTWURF",
     page="Seite",
     report="Befundbericht",
+    version="Version",
     untitled="Bildgebende Untersuchung",
     patient="Patient",
     patient_id="Patienten-ID",
@@ -126,6 +135,14 @@ def standing(report: Report) -> str:
         return f"{words.amended} {signed}"
     replaces = words.replaces.format(version=report.version, earlier=report.version - 1)
     return f"{replaces} {signed}"
+
+
+def foot(report: Report) -> str:
+    """Return what stands beside the number of a page: DRAFT, or which version this is."""
+    words = words_of(report)
+    if not report.status.is_final:
+        return words.foot
+    return f"{words.report}, {words.version} {report.version}"
 
 
 def moment(at: datetime) -> str:
