@@ -5,6 +5,7 @@ added are headings, who the patient is, where each number can be checked, and wh
 stands.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -25,6 +26,7 @@ from reporting.exports.blocks import (
 from reporting.exports.words import Words, foot, standing, words_of
 
 _INTERVAL: Final = "\N{PLUS-MINUS SIGN}"
+_REORDERING: Final = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 
 
 def laid_out(report: Report, pictures: Mapping[InstanceUID, bytes] | None = None) -> Sheet:
@@ -71,7 +73,7 @@ class _Layout:
     def _section(self, section: Section) -> Bullets:
         return Bullets(
             items=tuple(
-                Bullet(text=each.text, notes=self._notes(each.finding))
+                Bullet(text=_in_order(each.text), notes=self._notes(each.finding))
                 for each in section.statements
             )
         )
@@ -117,6 +119,11 @@ class _Layout:
         )
 
 
+def _in_order(text: str) -> str:
+    """Return a text without the marks that make a reader see "21" where "12" is written."""
+    return _REORDERING.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def _side(finding: Finding, words: Words) -> str:
     return words.sides.get(finding.side, finding.side) if finding.side else ""
 
@@ -129,4 +136,4 @@ def _head(context: StudyContext, words: Words) -> Rows:
         (words.study_date, context.study_date),
         (words.modality, context.modality),
     )
-    return Rows(rows=tuple((name, value or words.not_given) for name, value in rows))
+    return Rows(rows=tuple((name, _in_order(value) or words.not_given) for name, value in rows))
