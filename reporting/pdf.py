@@ -62,6 +62,7 @@ def _blocks(markdown: str) -> Iterator[Block]:
     """Yield the blocks of the Markdown that drafts are written in; the rest is plain text."""
     items: list[tuple[bool, str]] = []
     rows: list[tuple[str, ...]] = []
+    columns = 0
     for line in [*markdown.splitlines(), "", "\N{END OF TEXT}"]:
         text = line.strip()
         is_item, is_row = text.startswith("- "), text.startswith("|")
@@ -71,10 +72,13 @@ def _blocks(markdown: str) -> Iterator[Block]:
         if rows and not is_row:
             yield _tabled(rows)
             rows = []
+        columns = columns if is_row else 0
         if is_item:
             items.append((line != line.lstrip(), _plain(text[2:])))
         elif is_row:
-            cells = tuple(_plain(cell.strip()) for cell in text.strip("|").split("|"))
+            inner = text.removeprefix("|").removesuffix("|")
+            columns = columns or inner.count("|") + 1  # of the first row: later bars are text
+            cells = tuple(_plain(cell.strip()) for cell in inner.split("|", columns - 1))
             if any(cells) and not _RULE.fullmatch(text):
                 rows.append(cells)
         elif text and text != "\N{END OF TEXT}" and not text.startswith(_DRAFT):

@@ -9,18 +9,15 @@ where the SR has it: the side and the derivation (mean, maximum) are components 
 concepts. Nothing comes from the clock or from chance: the same findings give the same bundle.
 """
 
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from domain.codes import BILATERAL, LEFT, RIGHT, Code, dcm, sct
 from domain.errors import InputError
 from domain.measurement import Finding, Measurement
-from domain.report import ReportStatus, Signature
 from domain.segment import Provenance
-from domain.uids import InstanceUID, SeriesUID, StudyUID
-from reporting.exports.enclosed import StoredObject
+from domain.uids import InstanceUID
+from reporting.exports.fhir_values import Names, ReportedStudy, Standing
 
 Json = dict[str, Any]
 
@@ -43,58 +40,7 @@ _CATEGORIES: Final = "http://terminology.hl7.org/CodeSystem/observation-category
 _DATE_LENGTH: Final = len("YYYY-MM-DD")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Standing:
-    """How far a report is, who signed it, and its words.
-
-    Attributes
-    ----------
-    narrative
-        Every sentence with its headings, as XHTML; empty for none.
-    """
-
-    status: ReportStatus = ReportStatus.DRAFT
-    version: int = 1
-    signature: Signature | None = None
-    language: str = ""
-    narrative: str = ""
-
-    @property
-    def code(self) -> str:
-        """As the status of a DiagnosticReport and of its observations."""
-        match self.status:
-            case ReportStatus.SIGNED:
-                return "final"
-            case ReportStatus.AMENDED:
-                return "amended"
-            case _:
-                return "preliminary"
-
-
 _UNSIGNED: Final = Standing()
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportedStudy:
-    """What the bundle says of patient and study; patient data: never logged, never in an error.
-
-    Attributes
-    ----------
-    series_instance_uid
-        The one that was measured; None where that is not one.
-    patient_id, accession_number
-        Empty where the images state none.
-    study_date
-        ISO 8601, or anything else, which is left out.
-    """
-
-    study_instance_uid: StudyUID
-    series_instance_uid: SeriesUID | None
-    modality: str
-    patient_id: str = ""
-    accession_number: str = ""
-    study_date: str = ""
-    objects: tuple[StoredObject, ...] = ()
 
 
 def report_bundle(
@@ -118,7 +64,7 @@ def report_bundle(
     InputError
         If a code's scheme has no name in FHIR, or an engine no Device UID.
     """
-    names = _Names(study, stands)
+    names = Names(study, stands)
     made_by = dict.fromkeys(finding.provenance for finding in findings)
     groups = [_finding(finding, study, names, stands) for finding in findings]
     report = _common("DiagnosticReport", study, stands) | {
@@ -161,36 +107,6 @@ def coded(code: Code) -> Json:
     return _concept([(_system(code), code.value, code.meaning)])
 
 
-class _Names:
-    """Names of the entries, ``urn:uuid:``, that follow from the study and the findings."""
-
-    def __init__(self, study: ReportedStudy, stands: Standing) -> None:
-        made_of = [str(each.sop_instance_uid) for each in study.objects]
-        series = study.series_instance_uid
-        of = [str(study.study_instance_uid), *([str(series)] if series else []), *made_of]
-        if stands.signature is not None:
-            of.append(f"version {stands.version}")
-        self._of = "/".join(of)
-        self.report = self._name("report")
-        self.study = self._name("study")
-
-    def device(self, provenance: Provenance) -> str:
-        """Return the name of an engine."""
-        return self._name("device", repr(provenance))
-
-    def finding(self, finding: Finding) -> str:
-        """Return the name of a finding."""
-        return self._name("finding", str(finding.tracking_uid))
-
-    def measurement(self, finding: Finding, number: int) -> str:
-        """Return the name of a finding's measurement, from 0."""
-        return self._name("finding", str(finding.tracking_uid), str(number))
-
-    def _name(self, *what: str) -> str:
-        said = "/".join((self._of, *what))
-        return uuid.uuid5(uuid.NAMESPACE_OID, said).urn
-
-
 def _common(kind: str, study: ReportedStudy, stands: Standing) -> Json:
     """Return what report and observations have in common."""
     ordered = []
@@ -206,7 +122,7 @@ def _common(kind: str, study: ReportedStudy, stands: Standing) -> Json:
 
 
 def _finding(
-    finding: Finding, study: ReportedStudy, names: _Names, stands: Standing
+    finding: Finding, study: ReportedStudy, names: Names, stands: Standing
 ) -> list[tuple[str, Json]]:
     """Return the observation of a finding and those of its measurements, with their names."""
     shared = _common("Observation", study, stands) | {

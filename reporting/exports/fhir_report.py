@@ -7,7 +7,8 @@ from typing import Final
 
 from domain.report import Report
 from reporting.exports.enclosed import Enclosed
-from reporting.exports.fhir import ReportedStudy, Standing, report_bundle
+from reporting.exports.fhir import report_bundle
+from reporting.exports.fhir_values import ReportedStudy, Standing
 from reporting.exports.words import standing
 
 _IMPRESSION: Final = "impression"

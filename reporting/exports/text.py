@@ -37,7 +37,7 @@ def _lines(block: Block) -> Iterator[str]:
         case Bullets(items=items):
             for item in items:
                 yield _hanging("- ", item.text)
-                yield from (_hanging("  * ", note) for note in item.notes)
+                yield from (_hanging("    * ", note) for note in item.notes)
         case Rows():
             yield from _table(block)
         case Figure():

@@ -16,6 +16,7 @@ GERMAN = """**DRAFT. Not signed, not verified: for review by a radiologist.**
 | | |
 |---|---|
 | Patient | Müßig, Jörg |
+| Accession number | A|1 |
 
 ## Befunde
 
@@ -40,6 +41,7 @@ def test_umlauts_signs_and_markup_survive():
     for words in (
         "Größenverlauf über 6 Monate",
         "Müßig, Jörg",
+        "Accession number A|1",
         '1.36 mL (±0.10), Fläche 3 mm² <nicht> & "sicher"',
         "Äußere Übergänge",
         "größte Schicht",

@@ -81,7 +81,7 @@ def text_sentences(text):
             found.append([])
         elif line.startswith("- "):
             found[-1].append(line[2:])
-        elif found and found[-1] and line.startswith("  ") and not line.startswith("  * "):
+        elif found and found[-1] and line.startswith("  ") and not line.startswith("    "):
             found[-1][-1] += "\n" + line[2:]
     return [each for each in found if each]
 

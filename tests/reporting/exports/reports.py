@@ -74,13 +74,17 @@ TITLES = {
 }
 NAMES = ("technique", "comparison", "findings", "impression")
 # what people type: delimiters and markup of every format, and several lines
-TYPED = st.text(
-    st.sampled_from("abc ÄÖÜß²±|^~\\&<>\"'*_`#[]()!{}=+-@$%,;.:0123456789\n"),
+TYPED = st.lists(
+    st.text(
+        st.sampled_from("abc ÄÖÜß²±|^~\\&<>\"'*_`#[]()!{}=+-@$%,;.:0123456789"),
+        min_size=1,
+        max_size=30,
+    )
+    .map(str.strip)
+    .filter(bool),
     min_size=1,
-    max_size=40,
-).filter(lambda text: all(line.strip() for line in text.split("\n")))
-
-
+    max_size=3,
+).map("\n".join)
 ANY = st.floats(-1e4, 1e4) | st.floats(allow_nan=False, allow_infinity=False)
 LIKELY = st.floats(-1e6, 1e6).map(lambda value: round(value, 9))
 
