@@ -315,6 +315,12 @@ class ObjectSettings(_Table):
     uid_root: str
 
 
+class ReportingSettings(_Table):
+    """Reports, and who signs them."""
+
+    organization: str = ""
+
+
 class PeerTlsSettings(_Table):
     """How a peer is called over TLS; an empty ca means the system's list."""
 
@@ -412,6 +418,7 @@ class Settings(_Table):
     monitoring: MonitoringSettings
     work: WorkSettings
     objects: ObjectSettings
+    reporting: ReportingSettings
     peers: tuple[PeerSettings, ...] = ()
     report_destinations: tuple[ReportDestinationSettings, ...] = ()
     rules: tuple[RuleSettings, ...] = ()

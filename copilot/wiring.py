@@ -56,7 +56,7 @@ from copilot.workflows.delivery import (
 from copilot.workflows.durable import Durable, Workflow, WorkQueue, step, work_database
 from copilot.workflows.packing import Destination, Packer
 from copilot.workflows.reports_out import Destination as ReportDestination
-from copilot.workflows.reports_out import ReportCourier, ReportOf, Versions
+from copilot.workflows.reports_out import Dispatches, ReportCourier, ReportOf
 from dicom_node.commitment import CommitmentDesk
 from dicom_node.completeness import QuietPeriods
 from dicom_node.door import Allowed, Door
@@ -392,7 +392,7 @@ class House:
 
         return ReportCourier(
             outbox=self.outbox,
-            versions=self.report_versions,
+            dispatches=self.dispatches,
             report_of=self.report_of,
             destinations={
                 each.name: ReportDestination(
@@ -410,10 +410,10 @@ class House:
         )
 
     @cached_property
-    def report_versions(self) -> Versions:
+    def dispatches(self) -> Dispatches:
         """Which versions of reports went, or go, to destinations."""
         self._make_root()
-        return Versions(self.database, SystemClock())
+        return Dispatches(self.database, SystemClock())
 
     def listener(self, settings: ReportDestinationSettings) -> Listener:
         """Return who takes HL7 messages."""

@@ -17,7 +17,10 @@ from domain.errors import InputError
 app = typer.Typer(no_args_is_help=True, help="Orders and deliveries, and dead letters.")
 Config = Annotated[Path | None, typer.Option(help="Settings of the site.")]
 Result = Annotated[
-    str, typer.Argument(help="Id of the result, or of the report; its first letters are enough.")
+    str,
+    typer.Argument(
+        help="Id of the result, or of the report and its version; the first letters are enough."
+    ),
 ]
 To = Annotated[str | None, typer.Option("--to", help="Destination, where there are several.")]
 _SHOWN = 8
@@ -125,15 +128,15 @@ def _printed_order(order: Made) -> dict[str, Any]:
 def _named(home: House, delivery: Delivery) -> str:
     """Return what a delivery brings, as lists show it."""
     if delivery.is_report:
-        return home.report_versions.get(delivery.result_id).in_words()
+        return home.dispatches.get(delivery.result_id).in_words()
     return delivery.result_id[:_SHOWN]
 
 
 def _is_of(home: House, delivery: Delivery, given: str) -> bool:
     """Tell whether a delivery is of a result or a report whose id begins so."""
     if delivery.is_report:
-        version = home.report_versions.get(delivery.result_id)
-        return f"{version.report_id} {version.version}".startswith(given)
+        sent = home.dispatches.get(delivery.result_id)
+        return f"{sent.report_id} {sent.version}".startswith(given)
     return delivery.result_id.startswith(given)
 
 
@@ -141,8 +144,8 @@ def _printed_delivery(home: House, delivery: Delivery) -> dict[str, Any]:
     printed = delivery.printed() | {"kind": "delivery"}
     if not delivery.is_report:
         return printed
-    version = home.report_versions.get(delivery.result_id)
-    return printed | {"report": version.report_id, "version": version.version}
+    sent = home.dispatches.get(delivery.result_id)
+    return printed | {"report": sent.report_id, "version": sent.version}
 
 
 def _one(home: House, result: str, to: str | None) -> Delivery:

@@ -1,4 +1,4 @@
-"""Versions of reports on their way to the hospital's information systems, by HL7 over MLLP.
+"""Dispatches of reports on their way to the hospital's information systems, by HL7 over MLLP.
 
 They go through the outbox of results: the same states, tries, dead letters and ``radcopilot jobs``.
 The message is made again for each try, from the version as it is kept; the same version gives the
@@ -52,7 +52,7 @@ class Destination:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Version:
+class Dispatch:
     """One version of a report, as the outbox knows it by ``id``; ``at`` is when it was queued."""
 
     id: str
@@ -65,7 +65,7 @@ class Version:
         return f"report {self.report_id} version {self.version}"
 
 
-class Versions:
+class Dispatches:
     """The table of what the outbox's ids of reports stand for."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
@@ -73,7 +73,7 @@ class Versions:
         self._clock = clock
         metadata.create_all(engine)
 
-    def put(self, report_id: str, version: int) -> Version:
+    def put(self, report_id: str, version: int) -> Dispatch:
         """Keep a version, once, and return it.
 
         Raises
@@ -100,7 +100,7 @@ class Versions:
             log.info("report.queued_before id=%s", key)
         return self.get(key)
 
-    def get(self, key: str) -> Version:
+    def get(self, key: str) -> Dispatch:
         """Return what an id of the outbox stands for.
 
         Raises
@@ -113,13 +113,13 @@ class Versions:
             row = connection.execute(query).mappings().first()
         if row is None:
             raise InputError(f"no report is on its way as {key!r}")
-        return _version(row)
+        return _dispatch(row)
 
-    def of(self, report_id: str) -> tuple[Version, ...]:
+    def of(self, report_id: str) -> tuple[Dispatch, ...]:
         """Return the versions of a report that were queued, the earliest first."""
         query = select(table).where(table.c.report_id == report_id).order_by(table.c.version)
         with self._engine.begin() as connection:
-            return tuple(_version(row) for row in connection.execute(query).mappings())
+            return tuple(_dispatch(row) for row in connection.execute(query).mappings())
 
 
 class ReportCourier:
@@ -137,14 +137,14 @@ class ReportCourier:
         self,
         *,
         outbox: Outbox,
-        versions: Versions,
+        dispatches: Dispatches,
         report_of: ReportOf,
         destinations: Mapping[str, Destination],
         audit: SqlAuditLog,
         later: Later,
     ) -> None:
         self._outbox = outbox
-        self._versions = versions
+        self._dispatches = dispatches
         self._report_of = report_of
         self._destinations = destinations
         self._audit = audit
@@ -174,14 +174,14 @@ class ReportCourier:
                 f"version {version} of report {report_id} names no Patient ID: {destination} could "
                 "not file it; send it by hand"
             )
-        kept = self._versions.put(report_id, version)
+        kept = self._dispatches.put(report_id, version)
         later = self._later_version(kept, destination)
         if later is not None:
             raise InputError(
                 f"version {later.version} of report {report_id} was queued for {destination} "
                 f"already: version {version} is not sent after it"
             )
-        for earlier in self._versions.of(report_id):
+        for earlier in self._dispatches.of(report_id):
             if earlier.version < version:
                 self._stop(earlier, destination)
         delivery = self._outbox.put(kept.id, destination)
@@ -201,7 +201,7 @@ class ReportCourier:
 
     def _send(self, delivery: tuple[str, str]) -> str:
         key, destination = delivery
-        kept = self._versions.get(key)
+        kept = self._dispatches.get(key)
         if self._later_version(kept, destination) is not None:
             self._stop(kept, destination)
         before = self._outbox.get(*delivery)
@@ -222,7 +222,7 @@ class ReportCourier:
         )
         return State.COMMITTED.value
 
-    def _sent(self, kept: Version, destination: Destination) -> str:
+    def _sent(self, kept: Dispatch, destination: Destination) -> str:
         report = self._report_of(kept.report_id, kept.version)
         envelope = replace(destination.envelope, at=kept.at)
         message = report_hl7(report, replace(enclosed_of(report), envelope=envelope))
@@ -236,24 +236,24 @@ class ReportCourier:
             )
         return self._destinations[destination]
 
-    def _later_version(self, kept: Version, destination: str) -> Version | None:
+    def _later_version(self, kept: Dispatch, destination: str) -> Dispatch | None:
         """Return a later version that was queued for the same destination."""
-        for each in reversed(self._versions.of(kept.report_id)):
+        for each in reversed(self._dispatches.of(kept.report_id)):
             if each.version > kept.version and self._is_queued(each, destination):
                 return each
         return None
 
-    def _is_queued(self, version: Version, destination: str) -> bool:
-        return any(each.destination == destination for each in self._outbox.of(version.id))
+    def _is_queued(self, dispatch: Dispatch, destination: str) -> bool:
+        return any(each.destination == destination for each in self._outbox.of(dispatch.id))
 
-    def _stop(self, version: Version, destination: str) -> None:
-        for each in self._outbox.of(version.id):
+    def _stop(self, dispatch: Dispatch, destination: str) -> None:
+        for each in self._outbox.of(dispatch.id):
             if each.destination == destination and each.is_open:
-                self._outbox.stop(version.id, destination)
+                self._outbox.stop(dispatch.id, destination)
 
 
-def _version(row: RowMapping) -> Version:
-    return Version(
+def _dispatch(row: RowMapping) -> Dispatch:
+    return Dispatch(
         id=row["id"],
         report_id=row["report_id"],
         version=row["version"],

@@ -1,4 +1,4 @@
-"""Versions of reports to a real listener: each once, never an old one after a new one."""
+"""Dispatches of reports to a real listener: each once, never an old one after a new one."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from copilot.settings import Settings, load_settings
 from copilot.system import SystemClock
 from copilot.wiring import House
 from copilot.workflows.delivery import Outbox, State
-from copilot.workflows.reports_out import Destination, ReportCourier, Versions
+from copilot.workflows.reports_out import Destination, Dispatches, ReportCourier
 from domain.errors import InputError
 from domain.report import ReportStatus
 from reporting.exports.enclosed import Envelope
@@ -41,12 +41,12 @@ class Site:
         engine = create_engine(f"sqlite:///{folder / 'site.db'}")
         self.audit = SqlAuditLog(engine, SystemClock())
         self.outbox = Outbox(engine, SystemClock())
-        self.versions = Versions(engine, SystemClock())
+        self.dispatches = Dispatches(engine, SystemClock())
         self.queued: list[tuple[str, float]] = []
         listener = Listener(name="RIS", host="127.0.0.1", port=port, answer_timeout_s=0.3)
         self.courier = ReportCourier(
             outbox=self.outbox,
-            versions=self.versions,
+            dispatches=self.dispatches,
             report_of=named.get("report_of", kept),
             destinations={"RIS": Destination(listener=listener, envelope=Envelope())},
             audit=self.audit,
