@@ -16,7 +16,7 @@ from PIL import Image
 from domain.errors import InputError
 from reporting.exports.blocks import Block, Bullets, Figure, Heading, Paragraph, Rows, Sheet
 
-_WIDEST_MM: Final = 90.0
+_WIDEST_MM: Final = 81.0
 _TALLEST_MM: Final = 120.0
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
 
@@ -79,10 +79,23 @@ def _printed(sheet: Sheet, folder: Path) -> dict[str, Any]:
         "foot": _clean(sheet.foot),
         "page": _clean(sheet.page),
         "is_final": sheet.is_final,
-        "blocks": [
-            _block(block, folder / f"{number}.png") for number, block in enumerate(sheet.blocks)
-        ],
+        "blocks": _grouped(
+            [_block(block, folder / f"{number}.png") for number, block in enumerate(sheet.blocks)]
+        ),
     }
+
+
+def _grouped(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return blocks with the pictures that follow one another as one of them."""
+    found: list[dict[str, Any]] = []
+    for block in blocks:
+        if block["kind"] != "figure":
+            found.append(block)
+        elif found and found[-1]["kind"] == "figures":
+            found[-1]["figures"].append(block)
+        else:
+            found.append({"kind": "figures", "figures": [block]})
+    return found
 
 
 def _block(block: Block, file: Path) -> dict[str, Any]:

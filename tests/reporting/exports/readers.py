@@ -59,7 +59,7 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if self._in == "standing":
             self.standing[-1] += data
-        if self.depth == 1 and self._in == "li":
+        if self.depth == 1 and self._in in {"li", "span"}:
             self.sections[-1][-1] += data
 
 
