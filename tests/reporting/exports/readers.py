@@ -106,6 +106,7 @@ def csv_numbers(table):
             row["side"] or None,
             tuple(row["measurement_code"].split(" ", 1)),
             row["derivation_code"].partition(" ")[2] or None,
+            float(row["uncertainty_95"]) if row["uncertainty_95"] else None,
             float(row["value"]),
             row["unit"],
         )
@@ -146,9 +147,28 @@ def hl7_sentences(message):
     return list(found.values())
 
 
+def interval_in(notes):
+    """Return half of the 95 % interval that notes on a number tell of."""
+    [*said] = (each for each in notes if each.startswith("95 % interval"))
+    return float(said[0].rsplit(" ", 2)[1]) if said else None
+
+
+def hl7_groups(message):
+    """Yield each OBX with the texts of the NTE behind it."""
+    observation, notes = None, []
+    for segment in hl7.parse(message.decode()):
+        if str(segment[0]) == "NTE":
+            notes.append(hl7_said(segment, 3))
+        elif str(segment[0]) == "OBX":
+            if observation is not None:
+                yield observation, notes
+            observation, notes = segment, []
+    yield observation, notes
+
+
 def hl7_numbers(message):
     groups, sides, found = {}, {}, []
-    for obx in hl7_segments(message, "OBX"):
+    for obx, notes in hl7_groups(message):
         code, _, system = str(obx[3]).split("^")[:3]
         group, _, number = str(obx[4]).partition(".")
         if code == "112040":
@@ -168,6 +188,7 @@ def hl7_numbers(message):
                     sides.get(group),
                     (SCHEMES[system], code),
                     derived[0] if derived else None,
+                    interval_in(notes),
                     float(str(obx[5])),
                     str(obx[6]).partition("^")[0],
                 )
@@ -208,6 +229,7 @@ def fhir_numbers(bundle):
                     CODED_SIDES.get(parts.get("272741003")),
                     (FHIR_SCHEMES[coding["system"]], coding["code"]),
                     parts.get("121401"),
+                    interval_in(note["text"] for note in number.get("note", [])),
                     number["valueQuantity"]["value"],
                     number["valueQuantity"]["code"],
                 )

@@ -206,13 +206,14 @@ def one_report(**changed):
 
 
 def numbers(report):
-    """Return every number of a report: whose, on which side, of what, and its unit."""
+    """Return every number of a report: whose, which side, of what, interval, value and unit."""
     return [
         (
             str(finding.tracking_uid),
             finding.side,
             (measurement.concept.scheme, measurement.concept.value),
             measurement.derivation and measurement.derivation.value,
+            measurement.uncertainty,
             measurement.value,
             measurement.unit.value,
         )
