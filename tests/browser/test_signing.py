@@ -129,8 +129,13 @@ def test_what_was_typed_elsewhere_meanwhile_is_not_signed_unseen(desk, site, bro
     desk.keyboard.press("y")
     finding(desk, "accepted")
     desk.keyboard.press("r")
-    desk.route("**/report", lambda route: route.abort())  # this page hears of nothing more
+    standing(desk, "draft")
     desk.get_by_role("button", name="Review and sign…").click()
+    standing(desk, "in_review")
+    studies = desk.request.get("/api/studies").json()
+    (study,) = [each for each in studies if each["patient_id"] == "SIGN-2"]
+    shown = desk.request.get(f"/api/studies/{study['study_instance_uid']}/report").json()
+    desk.route("**/report", lambda route: route.fulfill(json=shown))  # it hears of nothing more
     sign = desk.get_by_role("dialog").get_by_role("button", name=f"Sign as {ROE}")
     expect(sign).to_be_enabled()
     context = browser.new_context(base_url=site.url)
