@@ -156,6 +156,11 @@ class ReportCourier:
         It goes on in the background, over restarts. Asked again, nothing is sent twice; one that
         failed begins again. An earlier version that is still on its way is stopped.
 
+        Parameters
+        ----------
+        report_id
+            The UID of its study, which is not removed while the report is on its way.
+
         Raises
         ------
         InputError
