@@ -105,8 +105,11 @@ def described(finding: Finding) -> tuple[str, tuple[Measurement, ...]]:
         if area is not None and area.slice_index is not None:
             noun = "frame"
             say(f"{word} area {{}} ({noun} {area.slice_index + 1})", area)
-    long_axis = finding.measurement(LONG_AXIS)
-    say("long x short axis {} x {}", long_axis, finding.measurement(SHORT_AXIS))
+    long_axis, short_axis = finding.measurement(LONG_AXIS), finding.measurement(SHORT_AXIS)
+    if short_axis is None:
+        say("long axis {}", long_axis)
+    else:
+        say("long x short axis {} x {}", long_axis, short_axis)
     if long_axis is not None and long_axis.slice_index is not None:
         parts[-1] += f" ({noun} {long_axis.slice_index + 1})"
     say(

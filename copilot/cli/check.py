@@ -70,6 +70,8 @@ def _checks(home: House) -> Iterator[tuple[str, Check]]:
         yield "OpenID provider", provider.check
     for peer in home.settings.peers:
         yield f"peer {peer.ae_title}", partial(asked, home, peer)
+    for destination in home.settings.report_destinations:
+        yield f"reports to {destination.name}", home.listener(destination).reach
 
 
 def _storage(home: House) -> str:
