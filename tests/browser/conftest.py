@@ -85,7 +85,9 @@ class Station:
         for identity in began:
             self.post(f"/api/commands/{identity}/stop")  # refused where it is at its end
         for identity in began:
-            self.wait(lambda at=identity: self.get(f"/api/commands/{at}").json()["state"] != "running")
+            self.wait(
+                lambda at=identity: self.get(f"/api/commands/{at}").json()["state"] != "running"
+            )
 
     def wait(self, until: Callable[[], bool], timeout_s: float = _START_S) -> None:
         deadline = time.monotonic() + timeout_s
