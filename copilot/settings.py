@@ -309,6 +309,15 @@ class RuleSettings(_Table):
     push_warned: bool = False
 
 
+class ReportingSettings(_Table):
+    """Templates and language of reports, and whether a language model may polish sentences."""
+
+    templates: str
+    language: Annotated[str, Field(pattern=r"[a-z]{2}")]
+    polish: bool
+    polish_timeout_s: Seconds
+
+
 class ObjectSettings(_Table):
     """The DICOM objects we make."""
 
@@ -395,6 +404,7 @@ class Settings(_Table):
     monitoring: MonitoringSettings
     work: WorkSettings
     objects: ObjectSettings
+    reporting: ReportingSettings
     peers: tuple[PeerSettings, ...] = ()
     rules: tuple[RuleSettings, ...] = ()
 

@@ -1,6 +1,5 @@
 """The language of a report: its nouns, sides, numbers and sentences, read from data."""
 
-import string
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -158,13 +157,6 @@ def load_language(source: Path | Traversable) -> Language:
         changes=document["changes"],
         nouns={phrase: _noun(phrase, parts, source) for phrase, parts in document["nouns"].items()},
         facts=document["facts"],
-    )
-
-
-def places_of(text: str) -> tuple[str, ...]:
-    """Return the names of the places in a pattern: both languages must have the same."""
-    return tuple(
-        sorted(name for _, name, _, _ in string.Formatter().parse(text) if name is not None)
     )
 
 
