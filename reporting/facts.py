@@ -15,19 +15,19 @@ from reporting.language import ENGLISH, Language
 
 _TOKEN: Final = re.compile(
     r"""
-    (?P<date>\d{4}-\d{2}-\d{2}(?!\d) | \d{1,2}\.\d{1,2}\.\d{2,4}(?!\d) | \d{1,2}/\d{1,2}/\d{2,4}(?!\d))
-  | (?P<number>(?:[±<>≤≥~≈]\s?)?(?:(?<![\w.,)%²³])[-+−])?\d+(?:[.,]\d+)*)
-  | (?P<word>g/ml\b | [^\W\d_][\w'’]*(?:[-/][^\W_][\w'’]*)*(?:-(?=\s))?)
-  | (?P<dash>[-–—−])
+    (?P<date>(?: \d{4}-\d{2}-\d{2} | \d{1,2}\.\d{1,2}\.\d{2,4} | \d{1,2}/\d{1,2}/\d{2,4} )(?!\d))
+  | (?P<number>(?:[±<>≤≥~≈]\s?)?(?:(?<![\w.,)%²³])[-+\u2212])?\d+(?:[.,]\d+)*)
+  | (?P<word>g/ml\b | [^\W\d_][\w'\u2019]*(?:[-/][^\W_][\w'\u2019]*)*(?:-(?=\s))?)
+  | (?P<dash>[-\u2013—\u2212])
   | (?P<sign>\S)
     """,
     re.VERBOSE | re.IGNORECASE,
 )
 _HARD: Final = frozenset(".;!")
 _SOFT: Final = frozenset(",:()")
-_SILENT: Final = frozenset("\"'“”„‘’`")
+_SILENT: Final = frozenset("\"'“”„\u2018\u2019`")
 _LONGEST_PHRASE: Final = 6
-_BETWEEN: Final = {"x": "x", "×": "x", "to": "to"}
+_BETWEEN: Final = {"x": "x", "\u00d7": "x", "to": "to"}
 
 
 class Kind(StrEnum):
@@ -134,7 +134,7 @@ _Token = tuple[str, str]
 
 
 def _tokens(text: str) -> Iterator[_Token]:
-    for match in _TOKEN.finditer(text.lower().replace("’", "'")):
+    for match in _TOKEN.finditer(text.lower().replace("\u2019", "'")):
         kind = match.lastgroup or ""
         yield kind, re.sub(r"\s", "", match.group()) if kind == "number" else match.group()
 
@@ -142,27 +142,34 @@ def _tokens(text: str) -> Iterator[_Token]:
 def _next(tokens: Sequence[_Token], place: int, known: Lexicon) -> tuple[int, list[Fact | Break]]:
     """Return how many tokens are read, and what they say."""
     kind, text = tokens[place]
-    if kind == "date":
-        return 1, [Fact(Kind.NUMBER, text)]
-    if kind == "number":
-        return _number(tokens, place, known)
-    if kind == "word":
-        return _words(tokens, place, known)
-    if kind == "dash":
-        between = 0 < place < len(tokens) - 1 and (
-            tokens[place - 1][0] == tokens[place + 1][0] == "number"
-        )
-        behind_unit = 1 < place < len(tokens) - 1 and tokens[place + 1][0] == "number"
-        if between or (behind_unit and tokens[place - 1][1] in known.units):
-            return 1, [Fact(Kind.OTHER, "to")]
-        return 1, [Break.SOFT]
+    match kind:
+        case "date":
+            return 1, [Fact(Kind.NUMBER, text)]
+        case "number":
+            return _number(tokens, place, known)
+        case "word":
+            return _words(tokens, place, known)
+        case "dash":
+            return 1, [_dash(tokens, place, known)]
+        case _:
+            return 1, _sign(text)
+
+
+def _dash(tokens: Sequence[_Token], place: int, known: Lexicon) -> Fact | Break:
+    """Return a range where numbers stand on both sides, the first perhaps with its unit."""
+    if 0 < place < len(tokens) - 1 and tokens[place + 1][0] == "number":
+        kind, before = tokens[place - 1]
+        if kind == "number" or before in known.units:
+            return Fact(Kind.OTHER, "to")
+    return Break.SOFT
+
+
+def _sign(text: str) -> list[Fact | Break]:
     if text in _SILENT:
-        return 1, []
-    if text in _HARD:
-        return 1, [Break.HARD]
-    if text in _SOFT:
-        return 1, [Break.SOFT]
-    return 1, [Fact(Kind.HEDGE if text == "?" else Kind.OTHER, text)]
+        return []
+    if text in _HARD or text in _SOFT:
+        return [Break.HARD if text in _HARD else Break.SOFT]
+    return [Fact(Kind.HEDGE if text == "?" else Kind.OTHER, text)]
 
 
 def _number(tokens: Sequence[_Token], place: int, known: Lexicon) -> tuple[int, list[Fact | Break]]:
@@ -179,8 +186,8 @@ def _number(tokens: Sequence[_Token], place: int, known: Lexicon) -> tuple[int, 
 
 def _canonical(text: str, known: Lexicon) -> str:
     """Return a number as English writes it; one that the language does not write stays apart."""
-    mark = text[: len(text) - len(text.lstrip("±<>≤≥~≈-+−"))].replace("−", "-")
-    digits = text.lstrip("±<>≤≥~≈-+−")
+    mark = text[: len(text) - len(text.lstrip("±<>≤≥~≈-+\u2212"))].replace("\u2212", "-")
+    digits = text.lstrip("±<>≤≥~≈-+\u2212")
     if re.fullmatch(rf"\d+(?:{re.escape(known.decimal)}\d+)?", digits):
         return mark + digits.replace(known.decimal, ".")
     return f"{mark}'{digits}"

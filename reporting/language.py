@@ -61,6 +61,7 @@ class Language:
     """
 
     code: str
+    name: str
     decimal: str
     lesion: str
     unnamed: str
@@ -146,6 +147,7 @@ def load_language(source: Path | Traversable) -> Language:
         raise SettingsError(f"{source}: unknown key {min(unknown)!r}: remove it")
     return Language(
         code=document["code"],
+        name=document["name"],
         decimal=document["decimal"],
         lesion=document["lesion"],
         unnamed=document["unnamed"],

@@ -126,9 +126,7 @@ def _change(rng: Rng) -> Change:
 def _replaced(draft: Draft, rng: Rng, words: dict[str, str]) -> str | None:
     """Return the text with one of these words as another, in its own case."""
     found = [
-        match
-        for match in re.finditer(r"[^\W\d_]+", draft.text)
-        if match.group().lower() in words
+        match for match in re.finditer(r"[^\W\d_]+", draft.text) if match.group().lower() in words
     ]
     if not found:
         return None
@@ -202,9 +200,7 @@ def sides_of_two_swapped(draft: Draft, rng: Rng) -> str | None:
     sides = {m.group().lower()[0] for m in found}
     if len(sides) < 2:
         return None
-    return re.sub(
-        r"[^\W\d_]+", lambda m: words.get(m.group().lower(), m.group()), draft.text
-    )
+    return re.sub(r"[^\W\d_]+", lambda m: words.get(m.group().lower(), m.group()), draft.text)
 
 
 def negation_lost(draft: Draft, rng: Rng) -> str | None:
