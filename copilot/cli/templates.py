@@ -5,10 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from copilot.cli.console import emit, house, say
+from copilot.cli.console import complain, emit, house, say
 from copilot.templates import Templates
+from domain.concepts import ConceptTable
+from domain.errors import InputError
 from domain.report import StudyContext
 from reporting.templates.filling import Case, filled
+from reporting.templates.mrrt.importing import imported
 from reporting.templates.template import Template
 
 app = typer.Typer(no_args_is_help=True, help="How reports are laid out.")
@@ -71,7 +74,34 @@ def show_template(
         say("")
 
 
-def _templates(config: Path | None) -> tuple[Templates, Any]:
+@app.command("import")
+def import_template(
+    file: Annotated[Path, typer.Argument(help="A template in HTML by IHE's profile MRRT.")],
+    *,
+    output: Annotated[Path | None, typer.Option(help="Where to write ours; else printed.")] = None,
+    as_json: Json = False,
+    config: Config = None,
+) -> None:
+    """Make one of our templates of an MRRT page, and list what could not be brought along."""
+    templates, table = _templates(config)
+    try:
+        html = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} cannot be read: give a UTF-8 HTML file") from error
+    made = imported(html, file.name, table, templates.words.code)
+    if output is not None:
+        if output.exists():
+            raise InputError(f"{output} is there already: name another file")
+        output.write_text(made.text, encoding="utf-8")
+    if as_json:
+        emit({"name": made.name, "text": made.text, "unmapped": list(made.unmapped)})
+        return
+    say(made.text if output is None else f"{output}: template {made.name!r}")
+    for each in made.unmapped:
+        complain(each)
+
+
+def _templates(config: Path | None) -> tuple[Templates, ConceptTable]:
     home = house(config)
     return Templates(home.settings.reporting, home.concepts), home.concepts
 

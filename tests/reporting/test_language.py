@@ -5,7 +5,7 @@ from decimal import Decimal
 from importlib import resources
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.codes import (
@@ -82,6 +82,7 @@ def sides(text: str, patterns: dict[str, str]) -> list[str]:
             for _ in re.findall(rf"\b{pattern}\b", text.lower())]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(findings())
 def test_number_unit_side_and_negation_are_the_same_in_both_languages(found):
     own = {"left": 0, "right": 0, "both": 0}
@@ -150,6 +151,7 @@ def test_patterns_have_the_same_places_in_both_languages():
     assert set(ENGLISH.facts["units"]) == set(GERMAN.facts["units"])
 
 
+@settings(deadline=None)
 @given(st.decimals(0, 10**6, places=3))
 def test_digits_keep_their_value_in_every_language(value):
     text = GERMAN.digits(str(value))

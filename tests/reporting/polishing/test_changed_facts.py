@@ -2,7 +2,7 @@ from itertools import count
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reporting.facts import facts_of, lexicon
@@ -106,6 +106,7 @@ def test_what_changed_is_named(code, original, polished, why):
     assert any(part in change for change in changes for part in why.split("|")), changes
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200), st.sampled_from(["en", "de"]))
 def test_any_text_is_read_and_is_its_own_equal(text, code):
     facts_of(text, KNOWN[code])
@@ -113,6 +114,7 @@ def test_any_text_is_read_and_is_its_own_equal(text, code):
         assert changed_facts(text, text, KNOWN[code]) == ()
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="abcdefgh 0123456789,.;", min_size=1, max_size=60))
 def test_an_unknown_word_is_a_fact(text):
     found = changed_facts("Nodule of 5 mm.", f"Nodule of 5 mm. zz{text}", KNOWN["en"])
