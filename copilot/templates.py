@@ -1,6 +1,6 @@
 """The report templates of a site: ours, and over them those of its own folder."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -13,6 +13,8 @@ from domain.measurement import Finding
 from domain.report import StudyContext
 from reporting.language import Language, language, languages
 from reporting.templates.choosing import Choice, chosen
+from reporting.templates.fields import Typed
+from reporting.templates.filling import Case, Filled, filled
 from reporting.templates.template import Template, read_template
 
 _MACROS: Final = "macros"
@@ -56,6 +58,21 @@ class Templates:
             table=self._table,
             named=named,
         )
+
+    def fill(
+        self, case: Case, typed: Mapping[str, Typed] | None = None, named: str = ""
+    ) -> tuple[Choice, Filled]:
+        """Return the template for a study and the report with fields that it makes.
+
+        Parameters
+        ----------
+        typed
+            By field id, what a person typed or confirmed.
+        named
+            The template that a person wants; else the most specific.
+        """
+        choice = self.choose(case.context, case.findings, named)
+        return choice, filled(choice.template, case, self._table, typed)
 
     def check(self, path: Path) -> Template:
         """Return the template of a file, with the macros that lie beside it, or ours."""
