@@ -134,9 +134,14 @@ _Token = tuple[str, str]
 
 
 def _tokens(text: str) -> Iterator[_Token]:
-    for match in _TOKEN.finditer(text.lower().replace("\u2019", "'")):
-        kind = match.lastgroup or ""
-        yield kind, re.sub(r"\s", "", match.group()) if kind == "number" else match.group()
+    begins = True
+    shouts = text.upper() == text
+    for match in _TOKEN.finditer(text.replace("\u2019", "'")):
+        kind, said = match.lastgroup or "", match.group()
+        if kind == "word" and said.isupper() and not shouts and not begins:
+            kind = "name"  # the A of "type A" is no article
+        begins = said in _HARD or said == ":"
+        yield kind, re.sub(r"\s", "", said) if kind == "number" else said.lower()
 
 
 def _next(tokens: Sequence[_Token], place: int, known: Lexicon) -> tuple[int, list[Fact | Break]]:
@@ -147,7 +152,7 @@ def _next(tokens: Sequence[_Token], place: int, known: Lexicon) -> tuple[int, li
             return 1, [Fact(Kind.NUMBER, text)]
         case "number":
             return _number(tokens, place, known)
-        case "word":
+        case "word" | "name":
             return _words(tokens, place, known)
         case "dash":
             return 1, [_dash(tokens, place, known)]
@@ -196,16 +201,18 @@ def _canonical(text: str, known: Lexicon) -> str:
 def _words(tokens: Sequence[_Token], place: int, known: Lexicon) -> tuple[int, list[Fact | Break]]:
     for length in range(min(_LONGEST_PHRASE, len(tokens) - place), 0, -1):
         taken = tokens[place : place + length]
-        if any(kind != "word" for kind, _ in taken):
+        if any(kind not in {"word", "name"} for kind, _ in taken):
             continue
         phrase = " ".join(known.same.get(text, text) for _, text in taken)
         if phrase in known.phrases:
             return length, [Fact(known.phrases[phrase], phrase)]
-    word = tokens[place][1]
-    before_number = place + 1 < len(tokens) and tokens[place + 1][0] == "number"
-    if word in known.ranges and before_number:
+    kind, word = tokens[place]
+    following = tokens[place + 1] if place + 1 < len(tokens) else ("sign", ".")
+    if word in known.ranges and following[0] == "number":
         return 1, [Fact(Kind.OTHER, "to")]
-    if word in known.towards and before_number:
+    if word in known.towards and following[0] != "sign" and following[1] not in known.joins:
+        return 1, [Fact(Kind.OTHER, word)]  # no particle at the end of a clause: "weist ... auf"
+    if kind == "name" and word in known.glue:
         return 1, [Fact(Kind.OTHER, word)]
     return 1, _word(word, known)
 
@@ -229,6 +236,8 @@ def _with_units(found: Sequence[Fact | Break]) -> list[Fact | Break]:
     """Return the facts with "12 x 8 mm" and "5 to 7 mm" as one number, each part with its unit."""
     made = list(found)
     for place in range(len(made) - 3, -1, -1):
+        if len(made) < place + 3:  # a merge behind has shortened it
+            continue
         first, between, second = made[place : place + 3]
         if not (isinstance(first, Fact) and isinstance(between, Fact) and isinstance(second, Fact)):
             continue

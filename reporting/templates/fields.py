@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Any, Final
 
@@ -10,8 +11,7 @@ from domain.measurement import Finding, Measurement
 from reporting.language import Language
 from reporting.templates.template import FieldForm, FieldKind
 
-_NUMBER: Final = re.compile(r"[-+]?\d{1,7}(?:[.,]\d{1,4})?")
-_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}|\d{1,2}\.\d{1,2}\.\d{4}")
+_DAY: Final = re.compile(r"(?P<d>\d{1,2})\.(?P<m>\d{1,2})\.(?P<y>\d{4})")
 LONGEST: Final = 10_000
 
 
@@ -103,19 +103,35 @@ def held(identity: str, made: str, whose: Whose, typed: Mapping[str, Typed]) -> 
     return entry.text, Whose.TYPED if entry.over == made else Whose.STALE
 
 
-def refusal(form: FieldForm, text: str) -> str | None:
+def refusal(form: FieldForm, text: str, words: Language) -> str | None:
     """Return why a text can't stand in a field, and what could; None where it can."""
     if len(text) > LONGEST:
         return f"field {form.name} holds {LONGEST} characters at most"
     if not text.strip():
         return None
+    mark = re.escape(words.decimal)
     match form.kind:
-        case FieldKind.NUMBER if not _NUMBER.fullmatch(text.strip()):
+        case FieldKind.NUMBER if not re.fullmatch(
+            rf"[-+]?\d{{1,7}}(?:{mark}\d{{1,4}})?", text.strip()
+        ):
             unit = f" in {form.unit}" if form.unit else ""
-            return f"field {form.name} takes one number{unit}, as 12.5, without its unit"
-        case FieldKind.DATE if not _DAY.fullmatch(text.strip()):
+            example = words.digits("12.5")
+            return f"field {form.name} takes one number{unit}, as {example}, without its unit"
+        case FieldKind.DATE if not _is_day(text.strip()):
             return f"field {form.name} takes a date, as 2026-11-29"
         case FieldKind.CHOICE if text not in form.options:
             return f"field {form.name} takes one of {', '.join(form.options)}"
         case _:
             return None
+
+
+def _is_day(text: str) -> bool:
+    german = _DAY.fullmatch(text)
+    try:
+        if german:
+            date(int(german["y"]), int(german["m"]), int(german["d"]))
+        else:
+            date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

@@ -8,7 +8,7 @@ because a template has no place for it.
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Final
 
@@ -37,6 +37,8 @@ _MEASURES: Final = {
     "largest_area": (AREA, MAXIMUM),
     "suv_max": (SUV_BODY_WEIGHT_VALUE, MAXIMUM),
 }
+_FIELD_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+_OWN: Final = "own"  # what a person wrote below all fields
 _FINDINGS: Final = "findings"
 _IMPRESSION: Final = "impression"
 
@@ -260,9 +262,7 @@ class _Work:
             )
         lines = tuple(FilledLine(parts=(each,)) for each in self._pieces)
         whole = sections[place]
-        sections[place] = FilledSection(
-            name=whole.name, title=whole.title, lines=whole.lines + lines
-        )
+        sections[place] = replace(whole, lines=whole.lines + lines)
         return sections
 
     def with_orphans(self, sections: list[FilledSection]) -> list[FilledSection]:
@@ -270,19 +270,22 @@ class _Work:
         for identity, entry in self.typed.items():
             if identity in self._ids or not entry.text.strip():
                 continue
-            wanted = identity.partition("/")[0]
+            wanted, _, field_name = identity.partition("/")
             place = next((n for n, each in enumerate(sections) if each.name == wanted), -1)
+            is_prose = any(letter.isalpha() for letter in entry.text)
+            is_known = is_prose and not entry.over
             orphan = FilledField(
                 id=identity,
-                label="",
+                label=field_name.replace("_", " "),
                 text=entry.text,
                 made="",
-                whose=Whose.TYPED if entry.over == "" else Whose.STALE,
-                reason="what it was typed over is gone" if entry.over else "",
+                whose=Whose.TYPED if is_known else Whose.STALE,
+                reason="" if is_known else "what it was typed into is gone",
             )
             whole = sections[place]
-            lines = (*whole.lines, FilledLine(parts=(orphan,)))
-            sections[place] = FilledSection(name=whole.name, title=whole.title, lines=lines)
+            named = _FIELD_NAME.fullmatch(field_name) and field_name != _OWN
+            line = FilledLine(parts=(f"{orphan.label}: ", orphan) if named else (orphan,))
+            sections[place] = replace(whole, lines=(*whole.lines, line))
         return sections
 
     def _line(self, text: str) -> FilledLine | None:
@@ -364,7 +367,7 @@ class _Work:
             whose = Whose.MACHINE
             made, reason, finding, used = self._measured(form)
         text, whose = held(f"{self._section}/{form.name}", made, whose, self.typed)
-        if whose in {Whose.TYPED, Whose.STALE} and (why := refusal(form, text)):
+        if whose in {Whose.TYPED, Whose.STALE} and (why := refusal(form, text, self.words)):
             whose, reason = Whose.STALE, why
         piece = FilledField(
             id=self._new_id(form.name),

@@ -27,7 +27,7 @@ from typing import Any, Final
 
 from domain.concepts import ConceptTable
 from domain.errors import InputError
-from reporting.language import languages
+from reporting.language import language, languages
 from reporting.templates.sandbox import Program, checked
 
 LARGEST: Final = 64_000
@@ -271,7 +271,23 @@ def _field(name: str, entry: object, origin: str, table: ConceptTable) -> FieldF
         required=bool(entry.get("required", False)),
     )
     _check_field(form, place)
+    if form.measurement and (wrong := side_is_unclear(form.concept, form.side, form.label, table)):
+        raise InputError(f"{place}: {wrong}")
     return form
+
+
+def side_is_unclear(concept: str, side: str, label: str, table: ConceptTable) -> str | None:
+    """Return why a number could be read as that of another side; None where it can't."""
+    found = table.find(concept)
+    if found is not None and found.paired and not side:
+        return f'{concept} is one of a pair: write side = "left", "right" or "both"'
+    said = set(re.findall(r"[^\W\d_]+", label.lower()))
+    for code in languages():
+        for other, forms in language(code).facts["sides"].items():
+            own = other in concept.split()  # "left ventricle" has its side in its name
+            if said & set(forms) and other != side and not own:
+                return f"its label says {other} and its side is {side or 'not given'}: mend one"
+    return None
 
 
 def _check_field(form: FieldForm, place: str) -> None:

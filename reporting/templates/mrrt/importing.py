@@ -19,7 +19,7 @@ from reporting.templates.mrrt.coded import (
     read_attributes,
 )
 from reporting.templates.mrrt.html import Control, Part, read_body, read_head
-from reporting.templates.template import read_template
+from reporting.templates.template import read_template, side_is_unclear
 
 LARGEST: Final = 1_000_000
 _YES_NO: Final = {"en": ("yes", "no"), "de": ("ja", "nein")}
@@ -204,7 +204,10 @@ class _Import:
         lines = ['kind = "number"']
         if sense.unit:
             lines.append(f"unit = {_toml(sense.unit)}")
-        if sense.measurement and sense.unit:
+        wrong = side_is_unclear(sense.concept, sense.side, what, self.table)
+        if sense.measurement and wrong:
+            self.unmapped.append(f"field {what!r} does not fill itself: {wrong}")
+        elif sense.measurement and sense.unit:
             self.concepts.append(sense.concept)
             lines += [
                 f"concept = {_toml(sense.concept)}",

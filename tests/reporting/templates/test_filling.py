@@ -151,6 +151,27 @@ def test_no_typed_word_is_lost_when_what_it_was_typed_over_is_gone(templates):
     assert "[to be reviewed: my words on it]" in text_of(composed(form, STUDY))
 
 
+def test_what_was_typed_into_a_field_of_another_template_keeps_its_label_and_waits(templates):
+    typed = {"findings/liver_volume": Typed(text="1500"), "findings/own": Typed(text="My words.")}
+    form = filled(shipped(templates, "chest-ct"), Case(context=CONTEXT), TABLE, typed)
+    text = text_of(composed(form, STUDY))
+    assert "liver volume: [to be reviewed: 1500]" in text
+    assert "\nMy words.\n" in text
+
+
+def test_a_measured_number_of_the_other_side_never_stands_in_a_field():
+    mine = template(
+        '## F {#findings}\n{{ field("size") }}',
+        '[fields.size]\nkind = "number"\nunit = "ml"\nconcept = "kidney"\nside = "left"\n'
+        'measurement = "volume"',
+    )
+    for side in ("right", "both", None):
+        form = filled(mine, Case(context=CONTEXT, findings=(finding("kidney", side),)), TABLE)
+        assert form.fields[0].text == ""
+    form = filled(mine, Case(context=CONTEXT, findings=(finding("kidney", "left"),)), TABLE)
+    assert form.fields[0].text == "1.36 mL (±0.10)"
+
+
 def test_a_number_field_fills_itself_only_where_one_finding_fits(templates):
     liver = shipped(templates, "liver")
 
@@ -185,8 +206,10 @@ def test_another_unit_is_never_filled_in():
 @pytest.mark.parametrize(
     ("kind", "good", "bad"),
     [
-        ("number", "12,5", "12 mm"),
-        ("date", "2026-11-29", "yesterday"),
+        ("number", "12.5", "12 mm"),
+        ("number", "-3", "12,5"),
+        ("date", "2026-11-29", "2026-02-31"),
+        ("date", "29.11.2026", "yesterday"),
         ("choice", "one", "three"),
         ("text", "anything", "x" * 10_001),
     ],

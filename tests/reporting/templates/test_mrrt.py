@@ -27,7 +27,9 @@ ENTRIES = """
  <term><code meaning="Right" value="24028007" scheme="SNOMEDCT"/></term>
  <term><code meaning="Volume" value="118565006" scheme="SNOMEDCT"/></term>
  <term><code meaning="ml" value="ml" scheme="UCUM"/></term></entry>
-<entry ORIGTXT="c2"><term><code meaning="Lesion" value="52988006" scheme="SCT"/></term>
+<entry ORIGTXT="c2">
+ <term><code meaning="Left" value="7771000" scheme="SCT"/></term>
+ <term><code meaning="Lesion" value="52988006" scheme="SCT"/></term>
  <term><code meaning="Kidney" value="64033007" scheme="SCT"/></term>
  <term><code meaning="Long axis" value="103339001" scheme="SCT"/></term>
  <term><code meaning="mm" value="mm" scheme="UCUM"/></term></entry>
@@ -117,6 +119,16 @@ def test_codes_that_mean_two_things_fill_nothing():
     )
     found = read_template(imported(page(entries=both_sides), "x.html", TABLE).text, "x.md", TABLE)
     assert (found.fields["rkv"].concept, found.fields["rkv"].measurement) == ("", "")
+
+
+def test_a_number_whose_side_is_not_clear_fills_nothing():
+    for html in (
+        page(entries=ENTRIES.replace('value="24028007"', 'value="9999"')),  # one of a pair, no side
+        page(BODY.replace("Right kidney volume", "Left kidney volume")),
+    ):
+        made = imported(html, "x.html", TABLE)
+        assert read_template(made.text, "x.md", TABLE).fields["rkv"].concept == ""
+        assert "does not fill itself" in "; ".join(made.unmapped)
 
 
 HOSTILE = """

@@ -10,6 +10,12 @@ from reporting.templates.template import read_template
 from tests.reporting.made import TABLE, finding
 
 HEAD = '+++\nname = "mine"\ntitle = "Mine"\nlanguage = "en"\n+++\n'
+MISLABELLED = """kind = "number"
+concept = "kidney"
+measurement = "volume"
+side = "left"
+label = "rechte Niere"
+"""
 BODY = "## Findings {#findings}\n"
 
 
@@ -165,6 +171,11 @@ def test_a_wrong_front_matter_is_named(head, complaint):
         ('concept = "liver"', "go together"),
         ('kind = "number"\nconcept = "liver"\nmeasurement = "weight"', "none of volume"),
         ('concept = "liver"\nmeasurement = "volume"', 'write kind = "number"'),
+        (
+            'kind = "number"\nconcept = "kidney"\nmeasurement = "volume"',
+            'one of a pair: write side = "left"',
+        ),
+        (MISLABELLED, "label says right and its side is left"),
         ('colour = "red"', "unknown key 'colour'"),
     ],
 )
