@@ -113,7 +113,7 @@ class Polisher:
             return "the text holds a date or a long number, which may be the patient's: it stays"
         said = {word.lower() for word in _WORD.findall(text)}
         header = f"{context.patient_name} {context.patient_id} {context.accession_number}".lower()
-        own = {*_WORD.findall(header), *re.findall(r"\d+|[^\W_]+", header)}
+        own = {*_WORD.findall(header), *re.findall(r"\d+", header)}
         if any(each in own for each in (*said, *re.findall(r"\d+", text)) if len(each) >= _LEAST):
             return "the text holds a word of the patient's header: it stays"
         if unknown := said - self._vocabulary:

@@ -118,7 +118,8 @@ def test_any_text_is_read_and_is_its_own_equal(text, code):
 
 PIECES = (
     "5", "7,5", "12.0", "mm", "ml", "x", "to", "bis", "-", "±", "(", ")", ",", ".", "and", "und",
-    "no", "kein", "right", "links", "liver", "Leber", "volume", "A", "auf", "possible", "2025-01-02",
+    "no", "kein", "right", "links", "liver", "Leber", "volume", "A", "auf", "possible",
+    "2025-01-02",
 )  # fmt: skip
 
 
