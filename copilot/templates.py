@@ -14,7 +14,8 @@ from domain.report import StudyContext
 from reporting.language import Language, language, languages
 from reporting.templates.choosing import Choice, chosen
 from reporting.templates.fields import Typed
-from reporting.templates.filling import Case, Filled, filled
+from reporting.templates.filling import filled
+from reporting.templates.form import Case, Filled
 from reporting.templates.template import Template, read_template
 
 _MACROS: Final = "macros"

@@ -10,7 +10,8 @@ from copilot.templates import Templates
 from domain.concepts import ConceptTable
 from domain.errors import InputError
 from domain.report import StudyContext
-from reporting.templates.filling import Case, filled
+from reporting.templates.filling import filled
+from reporting.templates.form import Case
 from reporting.templates.mrrt.importing import imported
 from reporting.templates.template import Template
 
@@ -103,7 +104,7 @@ def import_template(
 
 def _templates(config: Path | None) -> tuple[Templates, ConceptTable]:
     home = house(config)
-    return Templates(home.settings.reporting, home.concepts), home.concepts
+    return home.templates, home.concepts
 
 
 def _printed(template: Template) -> dict[str, Any]:

@@ -9,20 +9,15 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
-from typing import Any, Final
+from typing import Final
 
 from domain.codes import AREA, LONG_AXIS, MAXIMUM, SHORT_AXIS, SUV_BODY_WEIGHT_VALUE, VOLUME
-from domain.comparison import Change
 from domain.concepts import ConceptTable
-from domain.errors import InputError
 from domain.measurement import Finding, Measurement
-from domain.report import Report, ReportStatus, Section, Signature, Statement, StudyContext
-from domain.uids import StudyUID
 from reporting.language import Language, language
-from reporting.priors.recist import Assessment
 from reporting.priors.wording import assessed_in_words, said, summary
 from reporting.templates.fields import FilledField, Typed, Whose, held, refusal
+from reporting.templates.form import Case, Filled, FilledLine, FilledSection
 from reporting.templates.regions import belongs, contradicts, is_unplaced
 from reporting.templates.template import FieldForm, SectionForm, Template
 from reporting.wording import described, name, number, summarised
@@ -43,98 +38,6 @@ _FINDINGS: Final = "findings"
 _IMPRESSION: Final = "impression"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """What is known of a study.
-
-    Attributes
-    ----------
-    findings
-        Those that a person accepted.
-    absent
-        What was searched and not found, in sentences.
-    changes, prior_date, current_date, assessment
-        The comparison with an earlier study, where there is one.
-    """
-
-    context: StudyContext
-    findings: tuple[Finding, ...] = ()
-    absent: tuple[str, ...] = ()
-    changes: tuple[Change, ...] = ()
-    prior_date: date | None = None
-    current_date: date | None = None
-    assessment: Assessment | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class FilledLine:
-    """A line: plain texts and fields."""
-
-    parts: tuple[str | FilledField, ...]
-
-    @property
-    def fields(self) -> tuple[FilledField, ...]:
-        """Its fields, in order."""
-        return tuple(part for part in self.parts if isinstance(part, FilledField))
-
-
-@dataclass(frozen=True, kw_only=True)
-class FilledSection:
-    """A section under its heading."""
-
-    name: str
-    title: str
-    lines: tuple[FilledLine, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Filled:
-    """A report with fields.
-
-    Attributes
-    ----------
-    notes
-        What the template would have said and does not, what it had no place for, and why.
-    """
-
-    template: Template
-    case: Case
-    sections: tuple[FilledSection, ...]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def fields(self) -> tuple[FilledField, ...]:
-        """All fields, in order."""
-        return tuple(
-            each for section in self.sections for line in section.lines for each in line.fields
-        )
-
-    @property
-    def open_fields(self) -> tuple[FilledField, ...]:
-        """Those that a person must look at before the report is signed."""
-        return tuple(each for each in self.fields if each.is_open)
-
-    def printed(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return {
-            "template": self.template.name,
-            "language": self.template.language,
-            "sections": [
-                {
-                    "name": section.name,
-                    "title": section.title,
-                    "lines": [
-                        [each if isinstance(each, str) else each.printed() for each in line.parts]
-                        for line in section.lines
-                    ],
-                }
-                for section in self.sections
-            ],
-            "open": [each.id for each in self.open_fields],
-            "notes": list(self.notes),
-        }
-
-
 def filled(
     template: Template,
     case: Case,
@@ -152,49 +55,6 @@ def filled(
     sections = [work.section(form) for form in template.sections]
     sections = work.with_orphans(work.with_untold(sections))
     return Filled(template=template, case=case, sections=tuple(sections), notes=tuple(work.notes))
-
-
-def composed(
-    form: Filled,
-    study_instance_uid: StudyUID,
-    *,
-    status: ReportStatus = ReportStatus.DRAFT,
-    version: int = 1,
-    signature: Signature | None = None,
-) -> Report:
-    """Return the report that a filled template makes.
-
-    Raises
-    ------
-    InputError
-        For a final report with a field that nobody has looked at, naming the fields.
-    """
-    if status.is_final and form.open_fields:
-        waiting = ", ".join(each.id for each in form.open_fields)
-        raise InputError(
-            f"{len(form.open_fields)} fields wait for a person: {waiting}; confirm or empty each "
-            "before signing"
-        )
-    words = language(form.template.language)
-    return Report(
-        study_instance_uid=study_instance_uid,
-        context=form.case.context,
-        sections=tuple(
-            Section(
-                name=section.name,
-                title=section.title,
-                statements=tuple(
-                    statement for line in section.lines for statement in _statements(line, words)
-                ),
-            )
-            for section in form.sections
-        ),
-        findings=form.case.findings,
-        status=status,
-        version=version,
-        language=form.template.language,
-        signature=signature,
-    )
 
 
 @dataclass(kw_only=True)
@@ -381,7 +241,7 @@ class _Work:
             required=form.required,
             reason=reason,
             finding=finding,
-            measurements=used,
+            measurements=used if text == made else (),
         )
         return self._mark(piece)
 
@@ -523,32 +383,3 @@ def _is_label(literal: str, *, first: bool) -> bool:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.strip().encode()).hexdigest()[:10]
-
-
-def _statements(line: FilledLine, words: Language) -> list[Statement]:
-    """Return one statement, or one for each finding where a line tells of several."""
-    shown = [
-        (part, part if isinstance(part, str) else part.shown(words).strip()) for part in line.parts
-    ]
-    if not any(text for part, text in shown if isinstance(part, FilledField)):
-        return []
-    groups: list[list[tuple[str | FilledField, str]]] = [[]]
-    for part, text in shown:
-        has_finding = any(isinstance(each, FilledField) and each.finding for each, _ in groups[-1])
-        if isinstance(part, FilledField) and part.finding and has_finding:
-            groups.append([])
-        groups[-1].append((part, text))
-    return [_statement(group) for group in groups]
-
-
-def _statement(group: Sequence[tuple[str | FilledField, str]]) -> Statement:
-    fields = [part for part, _ in group if isinstance(part, FilledField)]
-    text = ""
-    for part, piece in group:
-        gap = " " if isinstance(part, FilledField) and piece and text[-1:].isalnum() else ""
-        text += gap + piece
-    return Statement(
-        text=re.sub(r" {2,}", " ", text).strip(),
-        finding=next((each.finding for each in fields if each.finding), None),
-        measurements=tuple(m for each in fields for m in each.measurements),
-    )

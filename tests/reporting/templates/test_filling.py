@@ -13,8 +13,10 @@ from domain.measurement import Measurement
 from domain.report import ReportStatus, Signature, StudyContext
 from domain.uids import StudyUID
 from reporting.priors.recist import assessed
+from reporting.templates.composing import composed
 from reporting.templates.fields import Typed, Whose
-from reporting.templates.filling import Case, composed, filled
+from reporting.templates.filling import filled
+from reporting.templates.form import Case
 from reporting.templates.template import read_template
 from reporting.wording import number
 from tests.reporting.made import TABLE, finding, sized

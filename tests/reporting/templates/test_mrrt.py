@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from domain.errors import InputError
 from domain.report import StudyContext
-from reporting.templates.filling import Case, filled
+from reporting.templates.filling import filled
+from reporting.templates.form import Case
 from reporting.templates.mrrt.importing import imported
 from reporting.templates.template import FieldKind, read_template
 from tests.reporting.made import TABLE, finding, sized
