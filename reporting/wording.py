@@ -108,8 +108,11 @@ def described(
             place(area)
     long_axis = finding.measurement(LONG_AXIS)
     short_axis = finding.measurement(SHORT_AXIS)
-    say("axes", long_axis, short_axis)
-    if long_axis is not None and short_axis is not None and long_axis.slice_index is not None:
+    if short_axis is None:
+        say("long_axis", long_axis)
+    else:
+        say("axes", long_axis, short_axis)
+    if long_axis is not None and long_axis.slice_index is not None:
         place(long_axis)
     say("attenuation", statistic(ATTENUATION, MEAN), statistic(ATTENUATION, STANDARD_DEVIATION))
     say("suv_max", statistic(SUV_BODY_WEIGHT_VALUE, MAXIMUM))
