@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from copilot.agent.agent import Agent, Outcome, When
 from copilot.candidates import Listed, asks_for_candidates, listed, unheeded
-from copilot.hints import Hints
+from copilot.hints import Hints, LaidMask
 from copilot.over_time import areas_csv
 from copilot.planner import RulePlanner, makes_masks
 from copilot.reviewer import RuleReviewer
@@ -294,8 +294,9 @@ class Analyst:
             )
         mask = None
         if hints.mask is not None:
-            mask, notes = hints.mask.on(volume)
-            outcome.notes += notes
+            laid = hints.mask.on(volume)
+            mask, outcome.earlier = laid.mask, laid
+            outcome.notes += laid.notes
         for concept in concepts:
             prompt = hints.prompt(concept, side, mask)
             prompt.check_inside(volume.grid.shape)
@@ -389,10 +390,10 @@ class Analyst:
         marked: list[Marked] = []
         for number, segment in enumerate(outcome.segments, start=1):
             concept = self._concepts.find(segment.concept) if segment.concept else None
-            name = outcome.names[number - 1] if outcome.names else None
+            name = outcome.name(number - 1)
             tracking = Tracking(
-                tracking_id=(name and name.label) or f"Finding {number}",
-                tracking_uid=(name and name.uid) or self._uids.new_uid(),
+                tracking_id=name.label or f"Finding {number}",
+                tracking_uid=name.uid or self._uids.new_uid(),
                 segment_number=number,
             )
             finding = measured(volume, segment, concept, tracking, asked)
@@ -437,7 +438,17 @@ class _Outcome:
     refusals: list[str] = field(default_factory=list)
     absences: list[str] = field(default_factory=list)
     statements: list[str] = field(default_factory=list)
+    earlier: LaidMask | None = None
     seen: Seen | None = None
+
+    def name(self, index: int) -> Named:
+        """Return a mask and how it is followed; one that corrects another is the same finding."""
+        if self.names:
+            return self.names[index]
+        segment = self.segments[index]
+        if self.earlier is None or len(self.segments) != 1:
+            return Named(segment=segment)
+        return Named(segment=segment, label=self.earlier.tracking_id, uid=self.earlier.tracking_uid)
 
     def take(self, segment: Segment) -> None:
         """Keep a mask, and show it."""

@@ -57,9 +57,13 @@ class SqlAuditLog:
         with self._engine.begin() as connection:
             self.record_in(connection, actor=actor, act=act, subject=subject)
 
+    def hold(self, connection: Connection) -> None:
+        """Keep every other act waiting until this transaction is over."""
+        connection.execute(text(_LOCKS[self._engine.dialect.name]))
+
     def record_in(self, connection: Connection, *, actor: str, act: str, subject: str) -> None:
         """Write one act in the transaction of the act itself."""
-        connection.execute(text(_LOCKS[self._engine.dialect.name]))
+        self.hold(connection)
         last = connection.execute(
             select(acts.c.number, acts.c.hash).order_by(acts.c.number.desc()).limit(1)
         ).first()

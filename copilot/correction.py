@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from copilot.analysis import Analyst
+from copilot.analysis import Analyst, Named
 from copilot.lightbox import Lightbox
 from copilot.printing import printed_analysis
 from copilot.results import Result, Results, State, result_of
@@ -24,7 +24,7 @@ from domain.errors import EmptyMaskError, InputError, RadcopilotError
 from domain.grid import Grid
 from domain.ports import Clock, Grammar
 from domain.segment import AlgorithmType, Provenance, Segment
-from domain.uids import SeriesUID
+from domain.uids import InstanceUID, SeriesUID
 from domain.volume import Mask
 
 _BY_HAND: Final = "corrected by hand"
@@ -106,7 +106,7 @@ class Corrections:
             provenance=_provenance(mask["made_by"], _BY_HAND),
             score=None,
         )
-        return self._kept(earlier, [drawn], {"corrects": identity}, actor)
+        return self._kept(earlier, [_followed(mask, drawn)], {"corrects": identity}, actor)
 
     def name(self, identity: str, segment: int, concept: str, actor: str) -> Result:
         """Say what a mask of a result that waits for a yes is; a new result stands in its place.
@@ -132,7 +132,7 @@ class Corrections:
                 side = same.side if found.paired else None
                 named = _provenance(mask["made_by"], _NAMED)
                 same = replace(same, concept=found.phrase, side=side, provenance=named)
-            segments.append(same)
+            segments.append(_followed(mask, same))
         made = self._kept(earlier, segments, {}, actor)
         self._results.supersede(identity, made.id, actor)
         return made
@@ -140,7 +140,7 @@ class Corrections:
     def _kept(
         self,
         earlier: Result,
-        segments: Sequence[Segment],
+        segments: Sequence[Named],
         more: Mapping[str, str],
         actor: str,
     ) -> Result:
@@ -190,6 +190,12 @@ def _segment(mask: Mapping[str, Any], voxels: Mask) -> Segment:
         is_proposal=mask["is_proposal"],
         provenance=_provenance(mask["made_by"]),
     )
+
+
+def _followed(mask: Mapping[str, Any], segment: Segment) -> Named:
+    """Return a segment that is the same finding as a mask of a result's document."""
+    uid = InstanceUID(mask["tracking_uid"])
+    return Named(segment=segment, label=mask["tracking_id"], uid=uid)
 
 
 def _provenance(made_by: Mapping[str, Any], by_a_person: str = "") -> Provenance:

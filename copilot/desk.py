@@ -1,7 +1,7 @@
 """The working desk of the server: commands on stored series, the yes, and what follows from it."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -42,6 +42,7 @@ class Desk:
         clock: Clock,
         elsewhere: Callable[[str | None], str] = lambda _engine: "",
         running: Running | None = None,
+        is_behind: Callable[[str, str], bool] = lambda _result, _destination: False,
     ) -> None:
         self._archive = archive
         self._hand = hand
@@ -53,6 +54,7 @@ class Desk:
         self._clock = clock
         self._elsewhere = elsewhere
         self._running = running or Running()
+        self._is_behind = is_behind
 
     @property
     def results(self) -> Results:
@@ -220,6 +222,13 @@ class Desk:
             self._begin(self._outbox.put(identity, destination))
         self._wait(identity, wait_s)
         return self._results.get(identity), self._outbox.of(identity)
+
+    def deliver_signed(self, identities: Iterable[str]) -> None:
+        """Queue the signed report of results for the destinations that have an earlier one."""
+        for identity in identities:
+            for delivery in self._outbox.of(identity):
+                if delivery.is_done and self._is_behind(identity, delivery.destination):
+                    self._begin(self._outbox.anew(identity, delivery.destination))
 
     def retry(self, identity: str, destination: str, actor: str) -> Delivery:
         """Begin a delivery that failed or was cancelled again.

@@ -7,12 +7,23 @@ from typing import Any
 from dicom_node.seg_reader import LoadedSegment, Segmentation, read_segmentation
 from domain.errors import EmptyMaskError, GeometryError, InputError
 from domain.prompt import Box, Line, Point, Prompt, Scribble
+from domain.uids import InstanceUID
 from domain.volume import Mask, Volume
 
 OTHER_SERIES = (
     "the earlier mask was made on another series of the same geometry: check that it lies on what "
     "it marks"
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaidMask:
+    """An earlier mask on a volume's grid, notes on how it was read, and how it is followed."""
+
+    mask: Mask
+    notes: tuple[str, ...]
+    tracking_id: str | None = None
+    tracking_uid: InstanceUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +39,8 @@ class EarlierMask:
     seg: Path
     segment: int | None = None
 
-    def on(self, volume: Volume) -> tuple[Mask, tuple[str, ...]]:
-        """Return the mask on a volume's grid, and notes on how it was read.
+    def on(self, volume: Volume) -> LaidMask:
+        """Return the mask on a volume's grid.
 
         Raises
         ------
@@ -64,7 +75,12 @@ class EarlierMask:
             and referenced is not None
             and referenced != source.series_instance_uid
         )
-        return chosen.mask, (*found.notes, *((OTHER_SERIES,) if is_other else ()))
+        return LaidMask(
+            mask=chosen.mask,
+            notes=(*found.notes, *((OTHER_SERIES,) if is_other else ())),
+            tracking_id=chosen.tracking_id,
+            tracking_uid=chosen.tracking_uid,
+        )
 
     def _chosen(self, found: Segmentation) -> LoadedSegment:
         by_number = {each.number: each for each in found.segments}

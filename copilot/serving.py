@@ -42,15 +42,23 @@ from copilot.metrics import Sources, exposition
 from copilot.models.catalog import DEFAULT
 from copilot.ohif import INSTALLED
 from copilot.peers import PeerWatch
-from copilot.reports import Reports
+from copilot.reports.fields import Reports
+from copilot.reports.lifecycle import Lifecycle
+from copilot.reports.signatures import keep_verification
+from copilot.reports.versions import Version, Versions
 from copilot.settings import Settings, WebSettings
 from copilot.system import SystemClock
+from copilot.twins import FOLDER
 from copilot.watched import Watched
 from copilot.wiring import House
 from copilot.workplace import Workplace
+from dicom_node.context import study_head
 from dicom_node.equipment import software_version
+from dicom_node.files import headers
 from domain.errors import InputError, StorageError
+from domain.report import StudyContext
 from domain.uids import SeriesUID, StudyUID
+from reporting.sr_signing import Verification
 
 log: Final = logging.getLogger(__name__)
 _BYTES_PER_GB: Final = 1e9
@@ -98,6 +106,7 @@ def application(home: House) -> FastAPI:
         clock=SystemClock(),
         elsewhere=workplace.elsewhere,
         running=workplace.running,
+        is_behind=home.packer.is_behind,
     )
 
     sources = Sources(
@@ -113,9 +122,7 @@ def application(home: House) -> FastAPI:
         removed=housekeeping.keeper.removed_ever,
     )
 
-    reports = Reports(
-        engine=home.database, results=home.results, audit=home.audit, clock=SystemClock()
-    )
+    reports = _lifecycle(home, desk)
     watched = Watched(
         results=home.results,
         outbox=home.outbox,
@@ -130,6 +137,7 @@ def application(home: House) -> FastAPI:
     def working() -> Iterator[None]:
         with workplace.working(), housekeeping.working(), happenings.working(), listener:
             desk.resume()
+            reports.resume()
             yield
 
     def ask_rules(study: StudyUID, actor: str) -> tuple[str, ...]:
@@ -157,7 +165,7 @@ def application(home: House) -> FastAPI:
     app.include_router(work_router(home.results, SystemClock()))
     _add_page(app, home, happenings)
     app.include_router(glimpses_router(workplace.glimpses, home.results))
-    app.include_router(reports_router(reports, home.store))
+    app.include_router(reports_router(reports))
     _add_guard(app, home)
     add_dicomweb(
         app,
@@ -169,6 +177,37 @@ def application(home: House) -> FastAPI:
         ),
     )
     return app
+
+
+def _lifecycle(home: House, desk: Desk) -> Lifecycle:
+    """Return what moves reports; a signature goes to where their measurements are."""
+
+    def head(study: StudyUID) -> StudyContext:
+        for series in home.store.series_of(study):
+            for path in home.store.instance_paths(series)[:1]:
+                return study_head(*headers([path]))
+        raise InputError("no image of the study is stored here any more: its head is not known")
+
+    def signed(_study: StudyUID, version: Version) -> None:
+        organization = home.settings.reporting.organization or "Not stated"
+        verification = Verification(signature=version.signature, organization=organization)
+        for result in version.results:
+            folder = home.results.folder(result) / FOLDER
+            keep_verification(folder, version.version, verification)
+        desk.deliver_signed(version.results)
+
+    return Lifecycle(
+        engine=home.database,
+        reports=Reports(
+            engine=home.database, results=home.results, audit=home.audit, clock=SystemClock()
+        ),
+        versions=Versions(home.database),
+        archive=home.store,
+        audit=home.audit,
+        clock=SystemClock(),
+        head=head,
+        signed=signed,
+    )
 
 
 def _add_page(app: FastAPI, home: House, happenings: Happenings) -> None:

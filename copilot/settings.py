@@ -324,6 +324,12 @@ class ObjectSettings(_Table):
     uid_root: str
 
 
+class ReportingSettings(_Table):
+    """Reports, and who signs them."""
+
+    organization: str = ""
+
+
 class PeerTlsSettings(_Table):
     """How a peer is called over TLS; an empty ca means the system's list."""
 

@@ -9,6 +9,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from copilot.analysis import shown_window
+from copilot.reports.signatures import signed_name, verifications_in
 from copilot.results import Result
 from copilot.system import NamedUids
 from dicom_node.captures import KeyPicture, secondary_captures
@@ -27,6 +28,7 @@ from domain.ports import Archive, no_progress
 from domain.uids import SeriesUID
 from domain.volume import Mask
 from reporting.pdf import Picture, draft_pdf
+from reporting.sr_signing import Verification, verified
 from reporting.volumetry import largest_slice
 
 FOLDER: Final = "objects"
@@ -100,6 +102,21 @@ class Workshop:
         return self._kept(name, lambda: rejection_note(headers(earlier), self._segmentation, uids))
 
     def _report(self, *, has_label_map: bool) -> str:
+        draft = self._draft_report(has_label_map=has_label_map)
+        signed = verifications_in(self._folder / FOLDER)
+        if not signed:
+            return draft
+        before = draft
+        for version, verification in signed.items():
+            name = signed_name(version, draft)
+            before = self._kept(name, partial(self._verified, draft, before, verification, name))
+        return before
+
+    def _verified(self, draft: str, before: str, verification: Verification, name: str) -> Dataset:
+        report, predecessor = headers([self._folder / draft, self._folder / before])
+        return verified(report, verification, predecessor, self._uids(name))
+
+    def _draft_report(self, *, has_label_map: bool) -> str:
         if self._predecessor is None and not has_label_map:
             return SR
         name = _SR_OF_LABEL_MAP if has_label_map else SR

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from copilot.reports import Reports
+from copilot.reports.lifecycle import Lifecycle
 from copilot.results import Results
 from copilot.workflows.delivery import Outbox
 from copilot.workflows.running import Running
@@ -25,7 +25,7 @@ class Watched:
         *,
         results: Results,
         outbox: Outbox,
-        reports: Reports,
+        reports: Lifecycle,
         running: Running,
         instances: Callable[[], int],
         studies: Callable[[], Sequence[Facts]],

@@ -1,5 +1,7 @@
 """What a report's head says, read from the headers of a series."""
 
+from dataclasses import replace
+
 from pydicom.dataset import Dataset
 from pydicom.valuerep import PersonName
 
@@ -9,6 +11,11 @@ from domain.volume import Volume
 
 def study_context(header: Dataset, volume: Volume) -> StudyContext:
     """Return patient, study and technique as the images state them; patient data: never logged."""
+    return replace(study_head(header), modality=volume.modality, technique=_technique(volume))
+
+
+def study_head(header: Dataset) -> StudyContext:
+    """Return patient and study as an image states them; patient data: never logged."""
     return StudyContext(
         patient_name=PersonName(str(header.get("PatientName") or ""))
         .family_comma_given()
@@ -17,8 +24,7 @@ def study_context(header: Dataset, volume: Volume) -> StudyContext:
         accession_number=str(header.get("AccessionNumber") or ""),
         study_date=_dashed(str(header.get("StudyDate") or "")),
         study_description=str(header.get("StudyDescription") or ""),
-        modality=volume.modality,
-        technique=_technique(volume),
+        modality=str(header.get("Modality") or ""),
     )
 
 

@@ -32,6 +32,7 @@ _SIDES: Final = {
     ("7771000", "SCT"): "left",
     ("G-A101", "SRT"): "left",
 }
+_LATERALITIES: Final = frozenset({("272741003", "SCT"), ("G-C171", "SRT")})
 _VOLUMES: Final = frozenset({("118565006", "SCT"), ("G-D705", "SRT")})
 _LONG: Final = frozenset({("103339001", "SCT"), ("G-A185", "SRT")})
 _SHORT: Final = frozenset({("103340004", "SCT"), ("G-A186", "SRT")})
@@ -195,7 +196,9 @@ def _site(group: Dataset) -> tuple[Code | None, str | None]:
         values = (_pair(each.get("ConceptCodeSequence")) for each in _children(child))
         side = next((_SIDES[value] for value in values if value in _SIDES), None)
         return _coded(child), side
-    return None, None
+    alone = (child for child in _children(group) if _concept(child) in _LATERALITIES)
+    sides = (_SIDES.get(_pair(child.get("ConceptCodeSequence"))) for child in alone)
+    return None, next((side for side in sides if side), None)
 
 
 def _segment(group: Dataset) -> tuple[InstanceUID | None, int | None]:

@@ -1,11 +1,15 @@
 """Findings to a TID 1500 Measurement Report in a Comprehensive 3D SR.
 
-PARTIAL, PRELIMINARY and UNVERIFIED until a person signs: there is no argument to say otherwise.
+PARTIAL, PRELIMINARY and UNVERIFIED: there is no argument to say otherwise. What a person signed is
+made from it by ``reporting.sr_signing``.
 The Image Library is left out: it costs 35 ms an image and repeats the headers.
+
+What TID 1500 has no row for stands in Comments that a person can read, each begun with one of the
+words below; ``reporting.sr_findings`` reads all of it back.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,7 +27,8 @@ from domain.segment import Provenance
 from domain.uids import InstanceUID
 
 SERIES_NUMBER: Final = 9002
-_SIDES: Final = {
+DRAFT_DESCRIPTION: Final = "radcopilot measurements (draft)"
+SIDES: Final = {
     "left": codes.SCT.Left,
     "right": codes.SCT.Right,
     "both": PydicomCode("51440002", "SCT", "Bilateral"),
@@ -37,6 +42,21 @@ _PROCEDURES: Final = {  # PS3.16 CID 100
 }
 _ANY_PROCEDURE: Final = PydicomCode("363679005", "SCT", "Imaging procedure")
 _LONGEST_DECIMAL: Final = 16
+
+CONCEPT: Final = "Called: "
+KEY_IMAGE: Final = "Key image: "
+NOT_MEASURED: Final = "Not measured: "
+NOTE: Final = "Note: "
+PROPOSAL: Final = "Proposal: "
+STATISTIC: Final = "Statistic: "
+MEASURED_ON: Final = "Measured on slice "
+UNCERTAINTY: Final = "± "
+INTERVAL: Final = "half the width of the 95 % interval of voxel sampling, for this outline"
+ALGORITHM_TYPE: Final = "algorithm type "
+DIRECTED_BY: Final = "directed by "
+WEIGHTS: Final = "weights sha256 "
+COMMENT: Final = codes.DCM.Comment
+LATERALITY: Final = codes.SCT.Laterality
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +119,7 @@ def _report(
         is_complete=False,
         is_final=False,
         is_verified=False,
-        series_description="radcopilot measurements (draft)",
+        series_description=DRAFT_DESCRIPTION,
     )
     sr.ManufacturerModelName = author.model_name
     sr.SoftwareVersions = author.version
@@ -157,26 +177,75 @@ def _group(
             for measurement in finding.measurements
         ],
     )
-    _add_lines(group, finding.measurements, source_headers[0].get("FrameOfReferenceUID"))
+    container = group[0]
+    numbers = [item for item in container.ContentSequence if item.ValueType == "NUM"]
+    frame_of_reference = source_headers[0].get("FrameOfReferenceUID")
+    for number, measurement in zip(numbers, finding.measurements, strict=True):
+        added = [*_line(measurement, frame_of_reference), *_properties(measurement)]
+        if added:
+            number.ContentSequence = [*number.get("ContentSequence", ()), *added]
+        measured = number.MeasuredValueSequence[0]
+        if float(measured.NumericValue) != measurement.value:  # PS3.3 C.18.1
+            measured.FloatingPointValue = measurement.value
+    contains = hd.sr.RelationshipTypeValues.CONTAINS
+    said = [_comment(words, contains) for words in _remarks(finding)]
+    if finding.site is None and finding.side is not None:
+        said.append(  # without a site there is nothing that it could modify
+            hd.sr.CodeContentItem(
+                name=LATERALITY, value=SIDES[finding.side], relationship_type=contains
+            )
+        )
+    container.ContentSequence = [*container.ContentSequence, *said]
     return group
 
 
-def _add_lines(
-    group: Sequence[Dataset], measurements: Sequence[Measurement], frame_of_reference: str | None
-) -> None:
-    """Add the end points of diameters below their numbers.
+def _line(measurement: Measurement, frame_of_reference: str | None) -> Iterator[Dataset]:
+    """Yield the end points of a diameter, to stand below its number.
 
     TID 1411 is extensible and names no row for them; highdicom leaves it to its user to extend.
     """
-    numbers = [item for item in group[0].ContentSequence if item.ValueType == "NUM"]
-    for number, measurement in zip(numbers, measurements, strict=True):
-        if measurement.points_lps_mm and frame_of_reference:
-            line = hd.sr.CoordinatesForMeasurement3D(
-                graphic_type=hd.sr.GraphicTypeValues3D.POLYLINE,
-                graphic_data=np.array(measurement.points_lps_mm),
-                frame_of_reference_uid=str(frame_of_reference),
-            )
-            number.ContentSequence = [*number.get("ContentSequence", ()), line]
+    if measurement.points_lps_mm and frame_of_reference:
+        yield hd.sr.CoordinatesForMeasurement3D(
+            graphic_type=hd.sr.GraphicTypeValues3D.POLYLINE,
+            graphic_data=np.array(measurement.points_lps_mm),
+            frame_of_reference_uid=str(frame_of_reference),
+        )
+
+
+def _properties(measurement: Measurement) -> Iterator[Dataset]:
+    """Yield what a number is worth, and where it was taken.
+
+    CID 225 has a concept for the first, but none says at which confidence it is meant.
+    """
+    has = hd.sr.RelationshipTypeValues.HAS_PROPERTIES
+    if measurement.uncertainty is not None:
+        unit = measurement.unit.meaning
+        yield _comment(f"{UNCERTAINTY}{measurement.uncertainty!r} {unit}, {INTERVAL}", has)
+    if measurement.slice_index is not None:
+        yield _comment(f"{MEASURED_ON}{measurement.slice_index}", has)
+
+
+def _remarks(finding: Finding) -> Iterator[str]:
+    evidence = finding.evidence
+    if finding.concept is not None:
+        yield f"{CONCEPT}{finding.concept}"
+    key = f"{KEY_IMAGE}slice {evidence.key_slice_index}"
+    if evidence.key_instance_uid is not None:
+        key += f", instance {evidence.key_instance_uid}"
+    if evidence.key_frame_number is not None:
+        key += f", frame {evidence.key_frame_number}"
+    yield key
+    if finding.is_proposal:
+        yield f"{PROPOSAL}from words alone; nobody has confirmed the place"
+    yield from (f"{NOTE}{each}" for each in finding.warnings)
+    yield from (f"{NOT_MEASURED}{each}" for each in finding.absent)
+    for each in finding.statistics:
+        unit = each.unit
+        yield f"{STATISTIC}{each.name} = {each.value!r} [{unit.scheme} {unit.value}] {unit.meaning}"
+
+
+def _comment(words: str, relationship: hd.sr.RelationshipTypeValues) -> Dataset:
+    return hd.sr.TextContentItem(name=COMMENT, value=words, relationship_type=relationship)
 
 
 def _sites(finding: Finding) -> list[hd.sr.FindingSite] | None:
@@ -185,30 +254,27 @@ def _sites(finding: Finding) -> list[hd.sr.FindingSite] | None:
     return [
         hd.sr.FindingSite(
             anatomic_location=_coded(finding.site),
-            laterality=_SIDES.get(finding.side) if finding.side else None,
+            laterality=SIDES[finding.side] if finding.side else None,
         )
     ]
 
 
 def _algorithm(provenance: Provenance) -> hd.sr.AlgorithmIdentification:
     parameters = [provenance.prompt] if provenance.prompt else []
+    parameters.append(f"{ALGORITHM_TYPE}{provenance.algorithm_type.value}")
     if provenance.directed_by:
-        parameters.append(f"directed by {provenance.directed_by}")
+        parameters.append(f"{DIRECTED_BY}{provenance.directed_by}")
     if provenance.weights_sha256:
-        parameters.append(f"weights sha256 {provenance.weights_sha256}")
+        parameters.append(f"{WEIGHTS}{provenance.weights_sha256}")
     return hd.sr.AlgorithmIdentification(
-        name=provenance.engine, version=provenance.version, parameters=parameters or None
+        name=provenance.engine, version=provenance.version, parameters=parameters
     )
 
 
 def _measurement(
     measurement: Measurement, author: SrAuthor, source_headers: Sequence[Dataset]
 ) -> hd.sr.Measurement:
-    """Return one number; its uncertainty is left out.
-
-    CID 225 has a concept for it, but none says at which confidence it is meant. The largest and
-    smallest area over time name their frame.
-    """
+    """Return one number. The largest and smallest area over time name their frame."""
     rule = None
     if measurement.rule is not None:
         rule = hd.sr.AlgorithmIdentification(

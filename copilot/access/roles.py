@@ -27,6 +27,7 @@ class Right(StrEnum):
     LOOK = "look"  # see studies, results, reports
     COMMAND = "command"  # say what is to be outlined; the result waits
     DECIDE = "decide"  # accept, reject, correct, name, write the report, send
+    SIGN = "sign"  # vouch for a report with one's name
     RULES = "rules"  # order what the site's rules say of a study
     DELIVER = "deliver"  # retry or cancel a delivery
     FETCH = "fetch"  # bring a patient's studies from a peer
@@ -44,6 +45,7 @@ RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
             Right.LOOK,
             Right.COMMAND,
             Right.DECIDE,
+            Right.SIGN,
             Right.RULES,
             Right.DELIVER,
             Right.FETCH,

@@ -1,4 +1,4 @@
-"""The report pane: fields, and what was typed into them."""
+"""The report pane: fields, what was typed into them, and the way to a signature."""
 
 from typing import Annotated, Any
 
@@ -6,8 +6,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from copilot.api.person import Asker
-from copilot.reports import Reports
-from domain.ports import Archive
+from copilot.reports.fields import Typed
+from copilot.reports.lifecycle import Lifecycle
 from domain.uids import StudyUID
 
 
@@ -20,29 +20,76 @@ class FieldBody(BaseModel):
     over: Annotated[str, Field(max_length=10_000)] = ""
 
 
-def reports_router(reports: Reports, archive: Archive) -> APIRouter:
+class SignBody(BaseModel):
+    """The digest of what was shown to the person who signs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class AmendBody(BaseModel):
+    """Why a signed report is amended."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reason: Annotated[str, Field(max_length=1000)]
+
+
+def reports_router(lifecycle: Lifecycle) -> APIRouter:
     """Return the routes of reports."""
     router = APIRouter(prefix="/api/studies/{study}/report", tags=["reports"])
 
-    def report(study: str) -> dict[str, Any]:
-        uid = StudyUID(study)
-        return reports.of(uid, archive.series_of(uid))
-
     @router.get("")
     def get_report(study: str) -> dict[str, Any]:
-        """Return the report of a study: fields by section, each with whose words it holds."""
-        return report(study)
+        """Return the report of a study: its state, and fields by section with whose words."""
+        return lifecycle.printed(StudyUID(study))
 
-    @router.put("/{field:path}")
+    @router.put("/fields/{field:path}")
     def put_field(study: str, field: str, body: FieldBody, person: Asker) -> dict[str, Any]:
         """Keep what was typed into a field."""
-        reports.write(StudyUID(study), field, body.text, body.over, person.name)
-        return report(study)
+        typed = Typed(field=field, text=body.text, over=body.over)
+        lifecycle.write(StudyUID(study), typed, person.name)
+        return lifecycle.printed(StudyUID(study))
 
-    @router.delete("/{field:path}")
+    @router.delete("/fields/{field:path}")
     def delete_field(study: str, field: str, person: Asker) -> dict[str, Any]:
         """Let the machine write a field again."""
-        reports.take_back(StudyUID(study), field, person.name)
-        return report(study)
+        lifecycle.take_back(StudyUID(study), field, person.name)
+        return lifecycle.printed(StudyUID(study))
+
+    @router.post("/review")
+    def post_review(study: str, person: Asker) -> dict[str, Any]:
+        """Put the draft up for review."""
+        lifecycle.review(StudyUID(study), person.name)
+        return lifecycle.printed(StudyUID(study))
+
+    @router.post("/revise")
+    def post_revise(study: str, person: Asker) -> dict[str, Any]:
+        """Take the report back from review."""
+        lifecycle.revise(StudyUID(study), person.name)
+        return lifecycle.printed(StudyUID(study))
+
+    @router.post("/sign")
+    def post_sign(study: str, body: SignBody, person: Asker) -> dict[str, Any]:
+        """Sign the report as it was shown; its digest says what that was."""
+        lifecycle.sign(StudyUID(study), body.digest, person)
+        return lifecycle.printed(StudyUID(study))
+
+    @router.post("/amend")
+    def post_amend(study: str, body: AmendBody, person: Asker) -> dict[str, Any]:
+        """Begin the next version of a signed report."""
+        lifecycle.amend(StudyUID(study), body.reason, person.name)
+        return lifecycle.printed(StudyUID(study))
+
+    @router.get("/versions/{version}")
+    def get_version(study: str, version: int) -> dict[str, Any]:
+        """Return a signed version, word for word."""
+        return lifecycle.version(StudyUID(study), version)
+
+    @router.get("/difference")
+    def get_difference(study: str, earlier: int, later: int | None = None) -> list[dict[str, str]]:
+        """Return what changed from a signed version to a later one, or to what stands now."""
+        return lifecycle.difference(StudyUID(study), earlier, later)
 
     return router

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from copilot.cli.console import people, progress_bar, say
+from copilot.demo.follow_up import DAYS
 from copilot.demo.run import DemoOutcome, run_demo
 from copilot.demo.study import EXPERT_VOLUME_ML
 from copilot.models.fetch import PackageSource
@@ -99,6 +100,13 @@ def _show(outcome: DemoOutcome) -> None:
         "diameters",
         f"long axis {outcome.long_axis_mm:.1f} mm, short axis {outcome.short_axis_mm:.1f} mm",
     )
+    if outcome.follow_up is not None:
+        table.add_row(f"follow-up, {DAYS} days later", outcome.follow_up.says)
+        table.add_row(
+            "grown in truth",
+            f"{outcome.follow_up.expected:.2f} times in the expert's outline, enlarged alike; "
+            f"measured {outcome.follow_up.grown:.2f} times",
+        )
     committed = "not offered" if outcome.committed is None else str(outcome.committed)
     table.add_row(
         f"archive ({outcome.archive})",

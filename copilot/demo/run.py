@@ -16,7 +16,9 @@ from typing import Any, Final
 import pydicom
 
 from copilot.analysis import Analysis
+from copilot.comparing.comparer import Prior
 from copilot.demo.archive import DemoArchive, running_archive
+from copilot.demo.follow_up import DAYS, make_follow_up
 from copilot.demo.study import EXPERT_VOLUME_ML, SampleCase, make_chest_ct
 from copilot.evaluation.agreement import dice
 from copilot.evaluation.gestures import range_of, tight_box
@@ -24,19 +26,23 @@ from copilot.hints import Hints
 from copilot.intent.interpretation import interpret
 from copilot.models.catalog import DEFAULT, SAMPLE_STUDY
 from copilot.models.fetch import PackageSource
+from copilot.understanding import understood
 from copilot.wiring import House
 from dicom_node.files import write_whole
 from dicom_node.seg_reader import read_segmentation
 from domain.codes import LONG_AXIS, SHORT_AXIS, VOLUME
 from domain.command import Command, MeasureCommand, SegmentCommand
+from domain.comparison import Verdict
 from domain.errors import RadcopilotError
 from domain.ports import Progress, no_progress
 from domain.uids import InstanceUID, SeriesUID, StudyUID
+from reporting.priors.wording import said
 from voice.audio import read_utterance
 
 ACTOR: Final = "demo user"
 LARGEST_VOLUME_ERROR: Final = 0.15
 LEAST_DICE: Final = 0.85
+_COMPARE: Final = "compare with the prior"
 _RECORDINGS: Final = ("measure_this_lesion.wav", "segment_the_lung_lesion.wav")
 
 Report = Callable[[str, float], None]
@@ -44,6 +50,15 @@ Report = Callable[[str, float], None]
 
 class DemoFailedError(RadcopilotError):
     """A step of the demo did not hold."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowUp:
+    """What was said of the lesion at the second time, and how it grew: measured, and in truth."""
+
+    says: str
+    grown: float
+    expected: float
 
 
 @dataclass(kw_only=True)
@@ -59,6 +74,7 @@ class DemoOutcome:
     short_axis_mm: float = 0.0
     stored: int = 0
     committed: int | None = None
+    follow_up: FollowUp | None = None
     files: dict[str, Path] = field(default_factory=dict)
     audit_entries: int = 0
 
@@ -99,6 +115,7 @@ class Demo:
                 analysis = self._analyse(command, case)
             self._judge(analysis, case)
             self._publish(archive, analysis, case)
+            self._follow_up(archive, case)
         with self._step("audit trail verified"):
             self._outcome.audit_entries = self._home.audit.verify()
         return self._outcome
@@ -111,13 +128,49 @@ class Demo:
             self._report(f"archive started: {archive.name}", time.perf_counter() - start)
             yield archive
 
+    def _follow_up(self, archive: DemoArchive, case: SampleCase) -> None:
+        """Compare with the study just read a second one, of which is known how the lesion grew."""
+        with self._step(f"the same patient {DAYS} days later, the lesion enlarged"):
+            later = make_follow_up(case, self._home.uids, self._output / "follow_up" / "study")
+        self._receive(archive, later)
+        box, slices = tight_box(later.expert), range_of(later.expert)
+        prior = Prior(
+            images=self._home.store.instance_paths(SeriesUID(case.series_instance_uid)),
+            others=(self._outcome.files["seg"], self._outcome.files["sr"]),
+        )
+        with self._step("compare with the prior: aligned, its SR read, matched, measured"):
+            compared = self._home.comparer.run(
+                self._home.store.instance_paths(SeriesUID(later.series_instance_uid)),
+                prior,
+                understood(self._home.grammar, _COMPARE),
+                hints=Hints(boxes=(box,), slice_range=slices),
+                progress=self._progress,
+            )
+        comparison = compared.comparison
+        if comparison.refusal is not None or len(comparison.changes) != 1:
+            raise DemoFailedError(comparison.refusal or "the lesion was not found again")
+        (change,) = comparison.changes
+        expected = later.expert.voxel_count / case.expert.voxel_count
+        if change.verdict is not Verdict.LARGER or change.percent is None:
+            raise DemoFailedError(f"the enlarged lesion was said to be {change.verdict.value}")
+        grown = 1.0 + change.percent / 100.0
+        if abs(grown / expected - 1.0) > LARGEST_VOLUME_ERROR:
+            raise DemoFailedError(f"grown {grown:.2f} times; the expert's outline {expected:.2f}")
+        files = compared.current.write(self._output / "follow_up")
+        self._outcome.files |= {f"follow-up {kind}": path for kind, path in files.items()}
+        self._outcome.follow_up = FollowUp(
+            says=said(change, comparison.prior_date, comparison.current_date),
+            grown=grown,
+            expected=expected,
+        )
+
     def _receive(self, archive: DemoArchive, case: SampleCase) -> None:
         with self._step(f"scanner -> archive, {len(case.files)} images by C-STORE"):
             archive.peer.store(case.files)
         with self._step("archive -> our node by C-STORE"):
             archive.send_study(StudyUID(case.study_instance_uid), self._home.node)
             files = self._home.store.instance_paths(SeriesUID(case.series_instance_uid))
-        self._outcome.received = len(files)
+        self._outcome.received += len(files)
         if len(files) != len(case.files):
             raise DemoFailedError(f"{len(files)} of {len(case.files)} images arrived at our node")
 

@@ -16,6 +16,8 @@ from domain.volume import Mask, Volume
 EXPERT_VOLUME_ML: Final = 1.3612
 """Voxel volume of the expert's mask of ``lung1``, pyradiomics 3.0.1."""
 
+FIRST_DATE: Final = "20200101"
+
 _AIR_HU: Final = -1024
 
 
@@ -34,26 +36,33 @@ def make_chest_ct(sample_folder: Path, uids: UidSource, target: Path) -> SampleC
     """Write ``lung1`` as a CT series of an invented patient."""
     voxels, grid = read_plain(sample_folder / "lung1_image.nrrd")
     label, label_grid = read_plain(sample_folder / "lung1_label.nrrd")
-    frame_of_reference = uids.new_uid()
     volume = Volume(
         voxels=np.maximum(voxels.astype(np.int16), _AIR_HU),
         grid=Grid(affine=grid.affine, shape=grid.shape),
         modality="CT",
         unit=HOUNSFIELD_UNIT,
     )
+    expert = Mask(voxels=label > 0, grid=label_grid).on(volume.grid)
+    return write_case(volume=volume, expert=expert, uids=uids, target=target, date=FIRST_DATE)
+
+
+def write_case(
+    *, volume: Volume, expert: Mask, uids: UidSource, target: Path, date: str
+) -> SampleCase:
+    """Write a study of the invented patient at a date (DICOM DA)."""
     identity = SeriesIdentity(
         patient_name="SAMPLE^CHEST",
         patient_id="SAMPLE-0001",
         study_instance_uid=uids.new_uid(),
         series_instance_uid=uids.new_uid(),
-        frame_of_reference_uid=frame_of_reference,
-        study_date="20200101",
+        frame_of_reference_uid=uids.new_uid(),
+        study_date=date,
         study_description="Chest CT (public sample data)",
         series_description="chest",
     )
     return SampleCase(
         volume=volume,
-        expert=Mask(voxels=label > 0, grid=label_grid).on(volume.grid),
+        expert=expert,
         files=write_series(volume, identity, uids, target),
         study_instance_uid=identity.study_instance_uid,
         series_instance_uid=identity.series_instance_uid,

@@ -202,6 +202,23 @@ class Outbox:
             )
         return found
 
+    def anew(self, result_id: str, destination: str) -> Delivery:
+        """Begin a new round of a delivery that is done, for what was made of its result since."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(table)
+                .where(table.c.result_id == result_id, table.c.destination == destination)
+                .where(table.c.state.in_([each.value for each in _DONE]))
+                .values(
+                    state=State.QUEUED.value,
+                    round=table.c.round + 1,
+                    attempts=0,
+                    refusals=0,
+                    says="",
+                )
+            )
+        return self.get(result_id, destination)
+
     def stop(self, result_id: str, destination: str) -> Delivery:
         """Mark an open delivery as cancelled.
 
@@ -334,6 +351,8 @@ class Courier:
                 break
         if outcome in _REACHED:
             step(partial(self._finish, delivery[0]), "finish")
+            if step(partial(self._packer.is_behind, *delivery), "behind"):  # signed meanwhile
+                later(self._outbox.anew(*delivery), 0.0)
         elif outcome == _AGAIN:
             pause_s = step(partial(self._pause_s, delivery), "when")
             later(self._outbox.get(*delivery), pause_s)

@@ -6,12 +6,13 @@ between making and sending finds both, and what it makes again is the same to th
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from copilot.reports.signatures import signed_name, verifications_in
 from copilot.results import Result, Results, State
 from copilot.twins import FOLDER, LABEL_MAP, SEG, SR, Workshop
 from dicom_node.files import write_whole
@@ -112,6 +113,20 @@ class Packer:
         names = dict.fromkeys((*before, *(str(path.relative_to(folder)) for path in packed.files)))
         write_whole(receipt, json.dumps(list(names)).encode())
 
+    def is_behind(self, result_id: str, destination: str) -> bool:
+        """Tell whether a destination has a report that was signed, or signed again, since."""
+        wanted = self._destinations.get(destination, Destination())
+        verified = self._verified(result_id)
+        receipt = self._receipt(result_id, destination)
+        if not verified or "sr" not in wanted.objects or not receipt.is_file():
+            return False
+        newest = signed_name(max(verified), "")
+        names = json.loads(receipt.read_text())
+        return not any(Path(name).name.startswith(newest) for name in names)
+
+    def _verified(self, result_id: str) -> Mapping[int, object]:
+        return verifications_in(self._results.folder(result_id) / FOLDER)
+
     def _list(self, result_id: str, destination: str, number: int) -> Path:
         name = f"for_{quote(destination, safe='')}_{number}.json"
         return self._results.folder(result_id) / FOLDER / name
@@ -131,19 +146,28 @@ class Packer:
             predecessor=self._results.folder(chain[0].id) if chain else None,
         )
         parcel = _Parcel()
-        for kind in sorted(wanted.objects, key=lambda each: each == "sr"):  # it names what holds it
-            self._add(parcel, workshop, kind)
-        if wanted.retract and parcel.names:
+        receipt = self._receipt(result.id, destination)
+        is_there = receipt.is_file()
+        taken = json.loads(receipt.read_text()) if is_there else []
+        objects: Iterable[str] = sorted(  # the SR last: it names what holds the mask
+            wanted.objects, key=lambda each: each == "sr"
+        )
+        if is_there and self._verified(result.id):
+            objects = [each for each in objects if each == "sr"]
+        for kind in objects:
+            self._add(parcel, workshop, kind, taken)
+        if wanted.retract and parcel.names and not is_there:
             earlier = [path for each in chain for path in self._taken(each, destination)]
             if earlier:
                 name = f"{_REJECTED}{quote(destination, safe='')}.dcm"
                 parcel.names.append(workshop.rejection(earlier, name))
         return parcel
 
-    def _add(self, parcel: _Parcel, workshop: Workshop, kind: str) -> None:
+    def _add(self, parcel: _Parcel, workshop: Workshop, kind: str, taken: Collection[str]) -> None:
+        label_map = f"{FOLDER}/{LABEL_MAP}"
         try:
             parcel.names += workshop.make(
-                kind, has_label_map=f"{FOLDER}/{LABEL_MAP}" in parcel.names
+                kind, has_label_map=label_map in parcel.names or label_map in taken
             )
         except StorageError:
             raise

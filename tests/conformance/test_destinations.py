@@ -2,27 +2,19 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
 
-import httpx
-import pydicom
 import pytest
-from fastapi.testclient import TestClient
 
 from copilot.cli.main import run
-from copilot.demo.orthanc import KnownModality, Orthanc, is_installed
 from copilot.serving import application
-from copilot.settings import Settings, load_settings
-from copilot.wiring import House
 from copilot.workflows.delivery import OLD_DELIVER
 from dicom_node.equipment import is_ours
 from tests.chest import stored_chest
 from tests.clients import here
-from tests.conftest import missing
+from tests.conformance.archives import sent
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:starlette")
 
-EVERYTHING = ["seg", "sr", "secondary_capture", "pdf", "rtstruct", "gsps"]
 CLASSES = {
     "Segmentation Storage",
     "Comprehensive 3D SR Storage",
@@ -32,81 +24,6 @@ CLASSES = {
     "Grayscale Softcopy Presentation State Storage",
 }
 LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
-
-
-class Pacs(Orthanc):
-    """An archive whose objects are read back."""
-
-    def objects(self) -> list[pydicom.Dataset]:
-        with httpx.Client(trust_env=False, timeout=60, base_url=self.url) as client:
-            found = []
-            for each in client.get("/instances").json():
-                path = self.folder / f"{each}.dcm"
-                path.write_bytes(client.get(f"/instances/{each}/file").content)
-                found.append(pydicom.dcmread(path))
-            return found
-
-    def by_class(self) -> dict[str, list[pydicom.Dataset]]:
-        found: dict[str, list[pydicom.Dataset]] = {}
-        for each in self.objects():
-            found.setdefault(each.SOPClassUID.name, []).append(each)
-        return found
-
-
-@pytest.fixture
-def pacs(tmp_path) -> Pacs:
-    if not is_installed():
-        missing("Orthanc is not installed")
-    return Pacs(
-        tmp_path / "pacs", (KnownModality(ae_title="RADCOPILOT", host="127.0.0.1", port=1),)
-    )
-
-
-@pytest.fixture
-def web(tmp_path) -> Pacs:
-    return Pacs(tmp_path / "web")
-
-
-@pytest.fixture
-def home(tmp_path, pacs, web) -> Iterator[Callable[..., House]]:
-    opened: list[House] = []
-
-    def made(**of_web: object) -> House:
-        defaults = load_settings().model_dump()
-        defaults["storage"]["folder"] = str(tmp_path / "site")
-        defaults["node"]["port"] = 0
-        defaults["segmentation"]["look_ahead"] = False
-        defaults["peers"] = [
-            {
-                "ae_title": "ORTHANC",
-                "host": "127.0.0.1",
-                "port": pacs.dicom_port,
-                "objects": EVERYTHING,
-                "retract": True,
-            },
-            {
-                "ae_title": "WEB",
-                "stow_url": web.dicomweb_url,
-                "objects": ["labelmap", "sr", "pdf"],
-                **of_web,
-            },
-        ]
-        house = House(Settings.model_validate(defaults))
-        opened.append(house)
-        return house
-
-    yield made
-    for house in opened:
-        house.store.close()
-        house.close()
-
-
-def sent(client: TestClient, command: dict[str, object]) -> dict[str, object]:
-    made = client.post("/api/commands", json=command)
-    assert made.status_code == 201, made.text
-    identity = made.json()["id"]
-    assert client.post(f"/api/commands/{identity}/accept").status_code == 200
-    return client.post(f"/api/commands/{identity}/send").json()
 
 
 def corrected(command: dict[str, object], identity: str) -> dict[str, object]:
@@ -243,7 +160,7 @@ def test_a_delivery_of_an_older_version_goes_on_after_an_upgrade(home, pacs, web
         assert house.durable.status(delivery.old_workflow_id) is not None
         assert house.durable.status(delivery.workflow_id) is None, "it is not queued twice"
         for _ in range(200):
-            if house.outbox.get(identity, "ORTHANC").is_done:
+            if house.durable.status(delivery.old_workflow_id) == "SUCCESS":
                 break
             time.sleep(0.1)
         assert house.outbox.get(identity, "ORTHANC").says == "2 objects confirmed"

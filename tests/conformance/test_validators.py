@@ -11,17 +11,11 @@ from dicom_node.seg_writer import SegWriter
 from dicom_node.volumes import load_series
 from reporting.sr import SrAuthor, measurement_report
 from tests import twins
+from tests.conformance.validators import complaints, dciodvfy, pixelmed
 from tests.phantoms import UIDS, ct, ellipsoid, grid, segment, series
 
 AUTHOR = SrAuthor(
     manufacturer="radcopilot", model_name="radcopilot", version="0.1.0", device_uid=UIDS.new_uid()
-)
-KNOWN_WARNINGS = (
-    "Device UID",  # our addition to Contributing Equipment, asked for by IHE AIR
-    "Standard Extended SOP Class",  # which makes it one
-    'different code meaning ("Source Series for Segmentation")',  # the case of a word
-    "attribute <Laterality>",  # empty: the source does not say whether its body part is paired
-    "Content Item not in template",  # TID 1411 is extensible: algorithm, and ends of diameters
 )
 
 
@@ -46,17 +40,6 @@ def objects(tmp_path):
         write_dataset(sr, tmp_path / "sr.dcm"),
         findings,
     )
-
-
-def complaints(text):
-    lines = [line for line in text.splitlines() if line.startswith(("Error", "Warning"))]
-    return [line for line in lines if not any(known in line for known in KNOWN_WARNINGS)]
-
-
-def dciodvfy(path, tool):
-    run = subprocess.run([tool("dciodvfy"), str(path)], capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    return complaints(run.stderr + run.stdout)
 
 
 def test_dciodvfy_accepts_the_seg(objects, tool):
@@ -102,25 +85,6 @@ def test_dciodvfy_would_see_an_error(objects, tool, tmp_path):
     path = write_dataset(broken, tmp_path / "broken.dcm")
     run = subprocess.run([tool("dciodvfy"), str(path)], capture_output=True, text=True, check=False)
     assert complaints(run.stderr + run.stdout)
-
-
-def pixelmed(path, tool):
-    limits = [f"-Djdk.xml.xpath{name}Limit=0" for name in ("TotalOp", "ExprOp", "ExprGrp")]
-    run = subprocess.run(
-        [
-            tool("java"),
-            *limits,
-            "-cp",
-            "/usr/share/java/pixelmed.jar",
-            "com.pixelmed.validate.DicomSRValidator",
-            str(path),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    return run.stdout + run.stderr
 
 
 def test_pixelmed_accepts_the_sr_as_tid_1500(objects, tool):

@@ -386,7 +386,7 @@ def test_what_cannot_be_written_down_is_not_shown(client, home, tmp_path):
 def test_what_a_person_does_is_theirs_in_the_audit_trail(client, home, tmp_path):
     study, _ = stored(home, tmp_path / "chest")
     log_in(client, "Dr. Rolf Roe")
-    field = f"/api/studies/{study}/report/findings/own"
+    field = f"/api/studies/{study}/report/fields/findings/own"
     assert client.put(field, json={"text": "Quiet."}).status_code == 200
     assert client.delete(field).status_code == 200
     mine = [act for actor, act in acts(home) if actor == "Dr. Rolf Roe"]

@@ -23,7 +23,7 @@ from reporting.over_time import NO_DEPTH_IN_TIME
 from segmentation.medsam3.segmenter import MedSam3Segmenter
 from segmentation.slicewise.segmenter import ONE_FRAME, SlicewiseSegmenter
 from tests.cines import FRAME_TIME_MS, FRAMES, beating, cine, region
-from tests.conformance.test_validators import dciodvfy
+from tests.conformance.validators import dciodvfy
 from tests.contracts.segmenters import BrightNetwork, BrightTracker, BrightWords, small_table
 
 BOX = Box.on_slice(3, (30, 66), (38, 74))

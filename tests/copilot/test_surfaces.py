@@ -17,7 +17,7 @@ from reporting.exports.surface import is_closed, signed_volume_mm3
 from reporting.exports.surface_files import SurfaceFormat
 from reporting.shape import Mesh
 from tests import twins
-from tests.conformance.test_validators import dciodvfy
+from tests.conformance.validators import dciodvfy
 from tests.phantoms import ellipsoid, grid
 
 _TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])

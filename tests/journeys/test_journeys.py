@@ -38,13 +38,17 @@ def test_the_main_job_holds_with_a_real_archive(home, tmp_path, orthanc):
     outcome = run_demo(home, tmp_path / "demo", lambda *_: None, PackageSource(), no_progress)
     assert outcome.archive == "Orthanc"
     assert (outcome.stored, outcome.committed) == (2, 2)
-    assert outcome.received == 48
+    assert outcome.received == 2 * 48
     assert outcome.volume_ml == pytest.approx(EXPERT_VOLUME_ML, rel=0.15)
     assert outcome.dice >= 0.85
     assert [action for _, _, action in outcome.heard] == ["measure", "segment"]
     assert outcome.audit_entries == 2
     draft = outcome.files["draft_md"].read_text()
     assert f"{outcome.volume_ml:.2f} mL" in draft
+    assert outcome.follow_up.grown == pytest.approx(outcome.follow_up.expected, rel=0.15)
+    assert outcome.follow_up.expected > 1.25
+    assert "Finding 1: larger; " in outcome.follow_up.says
+    assert outcome.follow_up.says in outcome.files["follow-up draft_md"].read_text()
 
 
 def test_the_main_job_holds_with_a_second_node_where_orthanc_is_missing(

@@ -2,7 +2,7 @@
 
 import { batch, computed, signal } from '@preact/signals';
 
-export type Right = 'command' | 'decide' | 'deliver' | 'rules';
+export type Right = 'command' | 'decide' | 'sign' | 'deliver' | 'rules';
 
 export interface Person {
   name: string;

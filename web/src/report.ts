@@ -2,7 +2,7 @@
 
 import { computed, signal } from '@preact/signals';
 
-import { get, put, remove } from './api.ts';
+import { get, post, put, remove } from './api.ts';
 import { attempt, open, say } from './station.ts';
 
 export interface Field {
@@ -13,20 +13,62 @@ export interface Field {
   result: string | null;
   segment: number | null;
   slice: number | null;
+  /** A rule accepted what it tells of, and nobody has looked. */
+  unseen: boolean;
+}
+
+export type Status = 'draft' | 'in_review' | 'signed' | 'amended';
+
+/** What stands between the report and its signature. */
+export interface Obstacle {
+  kind: 'undecided' | 'running' | 'stale' | 'unseen' | 'empty';
+  says: string;
+  field: string | null;
+  result: string | null;
+}
+
+export interface Version {
+  version: number;
+  status: Status;
+  signer: string;
+  at: string;
+  reason: string;
+}
+
+/** A field whose words two versions do not share. */
+export interface Change {
+  field: string;
+  was: string;
+  now: string;
+  /** A word a line, with ' ', '-' or '+' before it. */
+  marked: string;
 }
 
 export interface Report {
   study_instance_uid: string;
+  status: Status;
+  version: number;
+  reason: string;
+  /** Stands for the words that are shown: these are signed, and no others. */
+  digest: string;
+  /** Since it was signed, something that it tells of has changed. */
+  changed: boolean;
   undecided: number;
+  obstacles: Obstacle[];
+  versions: Version[];
   sections: { name: string; fields: Field[] }[];
 }
 
 const latest = signal<Report | null>(null);
 
+export const isSignOpen = signal(false);
+
 /** The report of the study that is open; never that of another. */
 export const report = computed<Report | null>(() =>
   latest.value?.study_instance_uid === study() ? latest.value : null,
 );
+
+export const isFinal = (status: Status): boolean => status === 'signed' || status === 'amended';
 
 const study = (): string | undefined => open.value?.study.study_instance_uid;
 
@@ -41,7 +83,7 @@ export async function loadReport(): Promise<void> {
 /** Keep what was typed into a field of the study it was typed in. */
 export async function write(of: string, field: Field, text: string): Promise<void> {
   await attempt(async () => {
-    const path = `/api/studies/${of}/report/${field.id}`;
+    const path = `/api/studies/${of}/report/fields/${field.id}`;
     latest.value =
       text === field.made || (!text && !field.made)
         ? await remove<Report>(path)
@@ -51,8 +93,38 @@ export async function write(of: string, field: Field, text: string): Promise<voi
 
 export async function takeBack(of: string, field: Field): Promise<void> {
   await attempt(async () => {
-    latest.value = await remove<Report>(`/api/studies/${of}/report/${field.id}`);
+    latest.value = await remove<Report>(`/api/studies/${of}/report/fields/${field.id}`);
   });
+}
+
+/** Keep the machine's words as they are, having looked. */
+export async function keepWords(of: string, id: string): Promise<void> {
+  const field = latest.value?.sections
+    .flatMap(({ fields }) => fields)
+    .find((each) => each.id === id);
+  if (!field) return;
+  await attempt(async () => {
+    const words = { text: field.made, over: field.made };
+    latest.value = await put<Report>(`/api/studies/${of}/report/fields/${id}`, words);
+  });
+}
+
+/** Take a step on the way to a signature, and return whether it was taken. */
+export async function move(of: string, step: string, body: object = {}): Promise<boolean> {
+  const moved = await attempt(async () => {
+    latest.value = await post<Report>(`/api/studies/${of}/report/${step}`, body);
+    return true;
+  });
+  if (!moved) await loadReport();
+  return moved ?? false;
+}
+
+/** Return what changed from a version to the next that was signed, or to what stands there now. */
+export async function changesSince(of: string, version: Version): Promise<Change[]> {
+  const next = latest.value?.versions.find((each) => each.version === version.version + 1);
+  const later = next ? `&later=${next.version}` : '';
+  const path = `/api/studies/${of}/report/difference?earlier=${version.version}${later}`;
+  return (await attempt(() => get<Change[]>(path))) ?? [];
 }
 
 export const NAMES: Record<string, string> = {
@@ -80,6 +152,11 @@ export async function copy(): Promise<void> {
   const text = report.value ? asText(report.value) : '';
   await attempt(async () => {
     await navigator.clipboard.writeText(text);
-    say('The draft is on the clipboard. It is not signed.');
+    const isSigned = report.value && isFinal(report.value.status);
+    say(
+      isSigned
+        ? 'The signed report is on the clipboard.'
+        : 'The draft is on the clipboard. It is not signed.',
+    );
   });
 }

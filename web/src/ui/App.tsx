@@ -1,10 +1,12 @@
 import { isLoginOpen, owner } from '../access.ts';
 import { isConnected, isHelpOpen, isSayingsOpen, isSendOpen, open } from '../station.ts';
+import { isSignOpen } from '../report.ts';
 import { Help } from './Help.tsx';
 import { Login } from './Login.tsx';
 import { Reading } from './Reading.tsx';
 import { Sayings } from './Sayings.tsx';
 import { SendSheet } from './SendSheet.tsx';
+import { SignSheet } from './SignSheet.tsx';
 import { Worklist } from './Worklist.tsx';
 
 export function App() {
@@ -19,6 +21,7 @@ export function App() {
       {isHelpOpen.value && <Help />}
       {isSayingsOpen.value && <Sayings />}
       {isSendOpen.value && <SendSheet />}
+      {isSignOpen.value && <SignSheet />}
       {isLoginOpen.value && <Login />}
     </>
   );

@@ -1,11 +1,11 @@
-"""The report of a study: fields that fill themselves from what was accepted, and what was typed.
+"""What stands in a report: fields that fill themselves from what was accepted, and what was typed.
 
 What the machine writes follows its findings until a person has typed into the field; from then on
-the person's words stand, and the field says when what they were typed over has changed. Nothing
-here can say that a report was signed.
+the person's words stand, and the field says when what they were typed over has changed, or the mask
+it tells of is being corrected.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -24,7 +24,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError
 
 from copilot.audit import SqlAuditLog
 from copilot.results import Result, Results
@@ -48,6 +47,7 @@ SECTIONS: Final = ("technique", "comparison", "findings", "impression")
 _NO_PRIOR: Final = "No prior study was compared."
 _OWN: Final = "own"  # the field that a person alone writes
 _OWN_SECTIONS: Final = ("findings", "impression")
+_BEING_CORRECTED: Final = frozenset({ResultState.RUNNING, ResultState.WAITING})
 _ACCEPTED: Final = frozenset({ResultState.ACCEPTED, ResultState.SENT})
 _LONGEST: Final = 10_000
 
@@ -57,7 +57,7 @@ class Mark(StrEnum):
 
     MACHINE = "machine"
     EDITED = "edited"
-    STALE = "stale"  # typed over words that have changed, or whose finding is gone
+    STALE = "stale"  # its mask is being corrected; or typed over words that have changed or gone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +70,8 @@ class Field:
         What the machine writes now; empty where it writes nothing.
     result, segment, slice_index
         The finding it tells of; None for other fields.
+    is_unseen
+        Whether a rule accepted what it tells of, and no person has kept the words since.
     """
 
     id: str
@@ -79,6 +81,12 @@ class Field:
     result: str | None = None
     segment: int | None = None
     slice_index: int | None = None
+    is_unseen: bool = False
+
+    @property
+    def section(self) -> str:
+        """Where it stands."""
+        return self.id.partition("/")[0]
 
     def printed(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -90,7 +98,38 @@ class Field:
             "result": self.result,
             "segment": self.segment,
             "slice": self.slice_index,
+            "unseen": self.is_unseen,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Typed:
+    """What a person typed into a field, and what the machine had written there."""
+
+    field: str
+    text: str
+    over: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fields:
+    """Every field of a report as it stands now.
+
+    Attributes
+    ----------
+    waiting
+        Results that wait for a yes or no.
+    running
+        Commands that are not finished.
+    """
+
+    fields: tuple[Field, ...]
+    waiting: tuple[Result, ...] = ()
+    running: tuple[Result, ...] = ()
+
+    def in_section(self, section: str) -> tuple[Field, ...]:
+        """Return the fields of a section, in their order."""
+        return tuple(field for field in self.fields if field.section == section)
 
 
 class Reports:
@@ -105,60 +144,52 @@ class Reports:
         self._clock = clock
         metadata.create_all(engine)
 
-    def of(self, study: StudyUID, series: Sequence[SeriesUID]) -> dict[str, Any]:
-        """Return the report of a study with these series, as plain JSON values."""
+    def of(self, study: StudyUID, series: Sequence[SeriesUID]) -> Fields:
+        """Return what stands in the report of a study with these series."""
         results = [each for uid in series for each in self._results.of_series(uid)]
         accepted = sorted(
             (each for each in results if each.state in _ACCEPTED), key=lambda each: each.at
         )
+        corrected = {
+            str(each.document["corrects"])
+            for each in results
+            if each.state in _BEING_CORRECTED and "corrects" in each.document
+        }
         typed = self._typed(study)
-        fields = [_with(field, typed) for field in _made(accepted)]
+        fields = [_while_corrected(_with(field, typed), corrected) for field in _made(accepted)]
         known = {field.id for field in fields}
         fields += [_left(name, typed[name]) for name in typed if name not in known]
-        waiting = sum(each.state is ResultState.WAITING for each in results)
-        return {
-            "study_instance_uid": study,
-            "undecided": waiting,
-            "sections": [
-                {
-                    "name": section,
-                    "fields": [
-                        field.printed() for field in fields if field.id.partition("/")[0] == section
-                    ],
-                }
-                for section in SECTIONS
-            ],
-        }
+        return Fields(
+            fields=tuple(fields),
+            waiting=tuple(each for each in results if each.state is ResultState.WAITING),
+            running=tuple(each for each in results if each.state is ResultState.RUNNING),
+        )
 
-    def write(self, study: StudyUID, field: str, text: str, over: str, actor: str) -> None:
-        """Keep what a person typed into a field, over what the machine had written there.
+    def write(self, connection: Connection, study: StudyUID, typed: Typed, actor: str) -> None:
+        """Keep what a person typed into a field, in the transaction of the caller.
 
         Raises
         ------
         InputError
             If there is no such field, or the text is too long.
         """
+        field, text = typed.field, typed.text
         if field.partition("/")[0] not in SECTIONS or len(field) > 128:  # noqa: PLR2004 - the column
             raise InputError(f"a report has no field {field[:60]!r}: it has {', '.join(SECTIONS)}")
         if len(text) > _LONGEST:
             raise InputError(f"a field holds {_LONGEST} characters at most, this has {len(text)}")
-        values = {"text": text, "over": over, "at": self._clock.now().isoformat()}
-        key = {"study_instance_uid": study, "field": field}
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(table.insert().values(**key, **values))
-                self._note(connection, study, "report.edited", actor)
-        except IntegrityError:
-            with self._engine.begin() as connection:
-                connection.execute(update(table).where(_is(study, field)).values(**values))
-                self._note(connection, study, "report.edited", actor)
+        values = {"text": text, "over": typed.over, "at": self._clock.now().isoformat()}
+        self._note(connection, study, "report.edited", actor)  # nobody else writes from here on
+        changed = connection.execute(update(table).where(_is(study, field)).values(**values))
+        if not changed.rowcount:
+            key = {"study_instance_uid": study, "field": field}
+            connection.execute(table.insert().values(**key, **values))
 
-    def take_back(self, study: StudyUID, field: str, actor: str) -> None:
-        """Let the machine write a field again."""
-        with self._engine.begin() as connection:
-            gone = connection.execute(delete(table).where(_is(study, field)))
-            if gone.rowcount:
-                self._note(connection, study, "report.taken_back", actor)
+    def take_back(self, connection: Connection, study: StudyUID, field: str, actor: str) -> None:
+        """Let the machine write a field again, in the transaction of the caller."""
+        gone = connection.execute(delete(table).where(_is(study, field)))
+        if gone.rowcount:
+            self._note(connection, study, "report.taken_back", actor)
 
     def changes(self, most: int) -> dict[str, tuple[str, int]]:
         """Return when each study's report was last typed into, and how many fields it fills."""
@@ -198,13 +229,14 @@ def _made(accepted: Sequence[Result]) -> list[Field]:
     }
     fields += [_field(f"technique/{uid}", text) for uid, text in techniques.items()]
     fields.append(_field("comparison/prior", _NO_PRIOR))
+    told = {  # the latest outline of a finding stands for it
+        str(mask["tracking_uid"]): (result, mask)
+        for result in accepted
+        for mask in result.document["masks"]
+        if "sentences" in mask
+    }
     for section, sentence in (("findings", "finding"), ("impression", "impression")):
-        fields += [
-            _of_mask(section, sentence, result, mask)
-            for result in accepted
-            for mask in result.document["masks"]
-            if "sentences" in mask
-        ]
+        fields += [_of_mask(section, sentence, *each) for each in told.values()]
     fields += [_field(f"{section}/{_OWN}", "") for section in _OWN_SECTIONS]
     return fields
 
@@ -223,6 +255,7 @@ def _of_mask(section: str, sentence: str, result: Result, mask: Mapping[str, Any
         result=result.id,
         segment=mask["segment"],
         slice_index=mask["key_slice"],
+        is_unseen="accepted_by" not in result.document,
     )
 
 
@@ -230,8 +263,13 @@ def _with(field: Field, typed: Mapping[str, tuple[str, str]]) -> Field:
     if field.id not in typed:
         return field
     text, over = typed[field.id]
-    mark = Mark.EDITED if over == field.made else Mark.STALE
-    return replace(field, text=text, mark=mark)
+    mark = Mark.STALE if over != field.made else Mark.EDITED if text != over else Mark.MACHINE
+    return replace(field, text=text, mark=mark, is_unseen=field.is_unseen and mark is Mark.STALE)
+
+
+def _while_corrected(field: Field, corrected: Collection[str]) -> Field:
+    """Return a field that says so while another outline of its finding is not decided."""
+    return replace(field, mark=Mark.STALE) if field.result in corrected else field
 
 
 def _left(name: str, typed: tuple[str, str]) -> Field:

@@ -1,0 +1,354 @@
+"""A report's way to a signature: draft, in review, signed; amended, it goes the same way again.
+
+Only a person with the right to sign signs, and signs what was shown: the words carry a digest, and
+other words than those are not signed. Whatever nobody has looked at, or is out of date, stands in
+the way. Each move and its audit row are one transaction.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine
+
+from copilot.access.roles import How, Person, Right, holders
+from copilot.audit import SqlAuditLog
+from copilot.reports.fields import SECTIONS, Field, Fields, Mark, Reports, Typed
+from copilot.reports.versions import Line, Standing, Version, Versions, difference
+from domain.errors import InputError, RadcopilotError
+from domain.ports import Archive, Clock
+from domain.report import ReportStatus, Signature, StudyContext
+from domain.uids import StudyUID
+
+log: Final = logging.getLogger(__name__)
+
+_OPEN: Final = (ReportStatus.DRAFT, ReportStatus.IN_REVIEW)
+_LONGEST_REASON: Final = 1000
+
+Head = Callable[[StudyUID], StudyContext]
+Signed = Callable[[StudyUID, Version], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Obstacle:
+    """What stands between a report and its signature, and where it is mended."""
+
+    kind: str
+    says: str
+    field: str | None = None
+    result: str | None = None
+
+
+class Lifecycle:
+    """Moves reports, and keeps every version that was signed."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        reports: Reports,
+        versions: Versions,
+        archive: Archive,
+        audit: SqlAuditLog,
+        clock: Clock,
+        head: Head,
+        signed: Signed,
+    ) -> None:
+        self._engine = engine
+        self._reports = reports
+        self._versions = versions
+        self._archive = archive
+        self._audit = audit
+        self._clock = clock
+        self._head = head
+        self._signed = signed
+
+    def fields(self, study: StudyUID) -> Fields:
+        """Return what stands in a report now, signed or not."""
+        return self._reports.of(study, self._archive.series_of(study))
+
+    def printed(self, study: StudyUID) -> dict[str, Any]:
+        """Return a report as plain JSON values.
+
+        One that is signed reads as it was signed, whatever was accepted or typed since; ``changed``
+        says that it would read otherwise now.
+        """
+        standing, found = self._versions.standing(study), self.fields(study)
+        kept = self._versions.of(study)
+        shown, changed = found.fields, False
+        if standing.status.is_final:
+            shown = tuple(_frozen(line) for line in kept[-1].lines)
+            changed = _lines(found) != kept[-1].lines
+        return {
+            "study_instance_uid": study,
+            "status": standing.status.value,
+            "version": standing.version,
+            "reason": standing.reason,
+            "digest": _digest(study, standing, found),
+            "changed": changed,
+            "undecided": len(found.waiting),
+            "obstacles": [asdict(each) for each in _obstacles(found)],
+            "versions": [each.printed() for each in kept],
+            "sections": [
+                {
+                    "name": section,
+                    "fields": [each.printed() for each in shown if each.section == section],
+                }
+                for section in SECTIONS
+            ],
+        }
+
+    def write(self, study: StudyUID, typed: Typed, actor: str) -> None:
+        """Keep what a person typed into a field.
+
+        Raises
+        ------
+        InputError
+            If the report is signed, has no such field, or the text is too long.
+        """
+        with self._moving(study, _OPEN, "edited") as (connection, _):
+            self._reports.write(connection, study, typed, actor)
+
+    def take_back(self, study: StudyUID, field: str, actor: str) -> None:
+        """Let the machine write a field again.
+
+        Raises
+        ------
+        InputError
+            If the report is signed.
+        """
+        with self._moving(study, _OPEN, "edited") as (connection, _):
+            self._reports.take_back(connection, study, field, actor)
+
+    def review(self, study: StudyUID, actor: str) -> None:
+        """Put a draft up for review.
+
+        Raises
+        ------
+        InputError
+            If it is no draft.
+        """
+        with self._moving(study, _OPEN, "put up for review") as (connection, standing):
+            self._note(connection, study, "report.in_review", actor)
+            self._move(connection, study, replace(standing, status=ReportStatus.IN_REVIEW))
+
+    def revise(self, study: StudyUID, actor: str) -> None:
+        """Take a report back from review.
+
+        Raises
+        ------
+        InputError
+            If it is not in review.
+        """
+        allowed = (ReportStatus.IN_REVIEW,)
+        with self._moving(study, allowed, "taken back from review") as (connection, standing):
+            self._note(connection, study, "report.revised", actor)
+            self._move(connection, study, replace(standing, status=ReportStatus.DRAFT))
+
+    def sign(self, study: StudyUID, digest: str, person: Person) -> Version:
+        """Sign a report in review, as it was shown.
+
+        Raises
+        ------
+        InputError
+            If the person may not sign, the report is not in review, something stands in the way, or
+            it reads otherwise than what was shown.
+        """
+        _check_signer(person)
+        context = self._head(study)
+        with self._moving(study, (ReportStatus.IN_REVIEW,), "signed") as (connection, standing):
+            # the audit row's lock keeps everyone else from writing until this is written
+            self._note(connection, study, "report.signed", person.name)
+            found = self.fields(study)
+            if obstacles := _obstacles(found):
+                raise InputError(
+                    f"the report cannot be signed yet: {'; '.join(each.says for each in obstacles)}"
+                )
+            if digest != _digest(study, standing, found):
+                raise InputError(
+                    "the report has changed since it was shown: read it again, then sign"
+                )
+            status = ReportStatus.SIGNED if standing.version == 1 else ReportStatus.AMENDED
+            version = Version(
+                version=standing.version,
+                status=status,
+                signature=Signature(name=person.name, at=self._clock.now()),
+                lines=_lines(found),
+                context=asdict(context),
+                results=tuple(
+                    dict.fromkeys(each.result for each in found.fields if each.result is not None)
+                ),
+                reason=standing.reason,
+            )
+            self._versions.keep(connection, study, version)
+            self._move(connection, study, replace(standing, status=status))
+        self._follow(study, version)
+        return version
+
+    def resume(self) -> None:
+        """Take up what a kill between a signature and what follows from it left."""
+        for study, version in self._versions.unfollowed():
+            try:
+                self._follow(study, version)
+            except RadcopilotError:  # it is tried again at the next start; others are not kept
+                log.exception("report.not_followed version=%d", version.version)
+
+    def amend(self, study: StudyUID, reason: str, actor: str) -> None:
+        """Begin the next version of a signed report; what was signed stays as it is.
+
+        Raises
+        ------
+        InputError
+            If it is not signed, or no reason is given.
+        """
+        if not reason.strip() or len(reason) > _LONGEST_REASON:
+            raise InputError(
+                f"an amendment says why, in 1 to {_LONGEST_REASON} characters: give the reason"
+            )
+        allowed = (ReportStatus.SIGNED, ReportStatus.AMENDED)
+        with self._moving(study, allowed, "amended") as (connection, standing):
+            self._note(connection, study, "report.amending", actor)
+            again = Standing(version=standing.version + 1, reason=reason.strip())
+            self._move(connection, study, again)
+
+    def difference(self, study: StudyUID, earlier: int, later: int | None) -> list[dict[str, str]]:
+        """Return what changed from a signed version to another, or to what stands there now.
+
+        Raises
+        ------
+        InputError
+            If there is no such version.
+        """
+        then = self._versions.get(study, earlier).lines
+        now = (
+            _lines(self.fields(study)) if later is None else self._versions.get(study, later).lines
+        )
+        return difference(then, now)
+
+    def version(self, study: StudyUID, version: int) -> dict[str, Any]:
+        """Return a signed version as plain JSON values, word for word.
+
+        Raises
+        ------
+        InputError
+            If there is no such version.
+        """
+        found = self._versions.get(study, version)
+        return found.printed() | {"fields": [asdict(each) for each in found.lines]}
+
+    def changes(self, most: int) -> dict[str, tuple[str, int]]:
+        """Return when each report last changed, and how many of its fields were typed into."""
+        typed = self._reports.changes(most)
+        for uid, at in self._versions.changes(most).items():
+            last, count = typed.get(uid, ("", 0))
+            typed[uid] = (max(at, last), count)
+        return typed
+
+    def _follow(self, study: StudyUID, version: Version) -> None:
+        self._signed(study, version)
+        self._versions.followed(study, version.version)
+
+    @contextmanager
+    def _moving(
+        self, study: StudyUID, allowed: tuple[ReportStatus, ...], act: str
+    ) -> Iterator[tuple[Connection, Standing]]:
+        """Open the transaction of an act that a report allows in these states alone."""
+        with self._engine.begin() as connection:
+            self._audit.hold(connection)
+            standing = self._versions.standing(study, connection)
+            if standing.status not in allowed:
+                words = {
+                    ReportStatus.DRAFT: "a draft: put it up for review first",
+                    ReportStatus.IN_REVIEW: "in review: sign it or take it back",
+                }
+                says = words.get(standing.status, "signed: begin an amendment first")
+                raise InputError(f"the report cannot be {act}, it is {says}")
+            yield connection, standing
+
+    def _move(self, connection: Connection, study: StudyUID, now: Standing) -> None:
+        self._versions.move(connection, study, now, self._clock.now())
+
+    def _note(self, connection: Connection, study: StudyUID, act: str, actor: str) -> None:
+        self._audit.record_in(connection, actor=actor, act=act, subject=study)
+
+
+def _check_signer(person: Person) -> None:
+    if not person.may(Right.SIGN):
+        raise InputError(f"{person.name} may not sign: that is for a {holders(Right.SIGN)}")
+    if person.how is not How.SESSION:
+        raise InputError(
+            "nobody is logged in, and a signature needs a name: make an account with "
+            "radcopilot users add NAME --role radiologist, and log in"
+        )
+
+
+def _obstacles(found: Fields) -> list[Obstacle]:
+    """Return what nobody has decided, looked at or brought up to date."""
+    obstacles = [
+        Obstacle(
+            kind="undecided",
+            says=f"“{each.document.get('text', '')}” waits for a yes or no",
+            result=each.id,
+        )
+        for each in found.waiting
+    ]
+    obstacles += [
+        Obstacle(
+            kind="running",
+            says=f"“{each.document.get('text', '')}” is still being worked on",
+            result=each.id,
+        )
+        for each in found.running
+    ]
+    for field in found.fields:
+        words = field.text or field.made
+        if field.mark is Mark.STALE:
+            says = f"out of date: “{words}”"
+            obstacles.append(Obstacle(kind="stale", says=says, field=field.id, result=field.result))
+        elif field.is_unseen:
+            says = f"accepted by a rule, and nobody has looked: “{words}”"
+            obstacles.append(
+                Obstacle(kind="unseen", says=says, field=field.id, result=field.result)
+            )
+    if not any(field.text for field in found.fields if field.section in {"findings", "impression"}):
+        obstacles.append(
+            Obstacle(kind="empty", says="neither findings nor impression say anything")
+        )
+    return obstacles
+
+
+def _lines(found: Fields) -> tuple[Line, ...]:
+    return tuple(
+        Line(
+            id=each.id,
+            text=each.text,
+            result=each.result,
+            segment=each.segment,
+            slice_index=each.slice_index,
+        )
+        for section in SECTIONS
+        for each in found.in_section(section)
+        if each.text
+    )
+
+
+def _frozen(line: Line) -> Field:
+    return Field(
+        id=line.id,
+        text=line.text,
+        made=line.text,
+        mark=Mark.MACHINE,
+        result=line.result,
+        segment=line.segment,
+        slice_index=line.slice_index,
+    )
+
+
+def _digest(study: StudyUID, standing: Standing, found: Fields) -> str:
+    """Return what stands for the words that are shown, and the findings that they tell of."""
+    shown = [study, standing.version, [asdict(each) for each in _lines(found)]]
+    return hashlib.sha256(json.dumps(shown).encode()).hexdigest()

@@ -1,0 +1,44 @@
+"""Beside a result's objects: who signed the report that tells of it, once for each version."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from dicom_node.files import write_whole
+from domain.report import Signature
+from reporting.sr_signing import Verification
+
+_SIGNED: Final = "signed_"
+
+
+def keep_verification(folder: Path, version: int, verification: Verification) -> None:
+    """Write a verification into a folder of objects; one that is there stays as it is."""
+    path = folder / f"{_SIGNED}{version}.json"
+    if path.is_file():
+        return
+    signature = verification.signature
+    document = {
+        "name": signature.name,
+        "at": signature.at.isoformat(),
+        "organization": verification.organization,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(path, json.dumps(document).encode())
+
+
+def verifications_in(folder: Path) -> dict[int, Verification]:
+    """Return the verifications of a folder of objects by version, the first first."""
+    found = {}
+    for path in folder.glob(f"{_SIGNED}*.json"):
+        document = json.loads(path.read_text())
+        signature = Signature(name=document["name"], at=datetime.fromisoformat(document["at"]))
+        found[int(path.stem.removeprefix(_SIGNED))] = Verification(
+            signature=signature, organization=document["organization"]
+        )
+    return dict(sorted(found.items()))
+
+
+def signed_name(version: int, draft: str) -> str:
+    """Return the file of a draft's report as signed, by the draft's own."""
+    return f"{_SIGNED}{version}_{Path(draft).name}"

@@ -1,0 +1,89 @@
+"""A measurement report that a person vouches for: complete, final, verified, with who and when."""
+
+import copy
+from dataclasses import dataclass
+from typing import Final
+
+from pydicom.dataset import Dataset
+
+from domain.ports import UidSource
+from domain.report import Signature
+from reporting.sr import COMMENT, DRAFT_DESCRIPTION, PROPOSAL
+
+_TITLE: Final = "radcopilot measurements"
+_DELIMITERS: Final = "^=\\"  # PS3.5 6.2.1
+_LONGEST_NAME: Final = 63
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """A signature, and the organization that the person signs for (PS3.3 C.17.2)."""
+
+    signature: Signature
+    organization: str
+
+
+def verified(
+    report: Dataset, verification: Verification, predecessor: Dataset, uids: UidSource
+) -> Dataset:
+    """Return a measurement report as signed: another instance, which names the one it replaces.
+
+    What only was proposed is no proposal any more: a person has confirmed it.
+    """
+    made = copy.deepcopy(report)
+    made.SOPInstanceUID = uids.new_uid()
+    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
+    made.CompletionFlag, made.PreliminaryFlag, made.VerificationFlag = (
+        "COMPLETE",
+        "FINAL",
+        "VERIFIED",
+    )
+    at = verification.signature.at
+    observer = Dataset()
+    observer.VerifyingOrganization = verification.organization
+    observer.VerificationDateTime = at.strftime("%Y%m%d%H%M%S.%f%z")
+    observer.VerifyingObserverName = _whole_name(verification.signature.name)
+    observer.VerifyingObserverIdentificationCodeSequence = []
+    made.VerifyingObserverSequence = [observer]
+    made.ContentDate, made.ContentTime = at.strftime("%Y%m%d"), at.strftime("%H%M%S.%f")
+    made.InstanceCreationDate, made.InstanceCreationTime = made.ContentDate, made.ContentTime
+    if made.get("SeriesDescription") == DRAFT_DESCRIPTION:
+        made.SeriesDescription = _TITLE
+    made.PredecessorDocumentsSequence = [_studies(predecessor)]
+    _confirm(made)
+    return made
+
+
+def _whole_name(name: str) -> str:
+    """Return a name that nobody has split as a Person Name: all in the first component."""
+    plain = "".join(" " if letter in _DELIMITERS else letter for letter in name)
+    return f"{plain[:_LONGEST_NAME]}^"
+
+
+def _confirm(item: Dataset) -> None:
+    """Take out the remarks that say nobody has confirmed a finding."""
+    if "ContentSequence" not in item:
+        return
+    item.ContentSequence = [each for each in item.ContentSequence if not _is_proposal(each)]
+    for each in item.ContentSequence:
+        _confirm(each)
+
+
+def _is_proposal(item: Dataset) -> bool:
+    if item.ValueType != "TEXT" or not str(item.TextValue).startswith(PROPOSAL):
+        return False
+    return bool(item.ConceptNameCodeSequence[0].CodeValue == COMMENT.value)
+
+
+def _studies(dataset: Dataset) -> Dataset:
+    """Return the item of Hierarchical SOP Instance Reference for an object (PS3.3 table 10-1)."""
+    instance = Dataset()
+    instance.ReferencedSOPClassUID = dataset.SOPClassUID
+    instance.ReferencedSOPInstanceUID = dataset.SOPInstanceUID
+    series = Dataset()
+    series.SeriesInstanceUID = dataset.SeriesInstanceUID
+    series.ReferencedSOPSequence = [instance]
+    study = Dataset()
+    study.StudyInstanceUID = dataset.StudyInstanceUID
+    study.ReferencedSeriesSequence = [series]
+    return study

@@ -1,0 +1,104 @@
+"""A report on its way to a signature, on a real database."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from sqlalchemy import create_engine
+
+from copilot.access.roles import How, Person, Role
+from copilot.audit import SqlAuditLog
+from copilot.reports.fields import Reports, Typed
+from copilot.reports.lifecycle import Lifecycle
+from copilot.reports.versions import Versions
+from copilot.results import Result, Results, State
+from copilot.system import SystemClock
+from domain.report import StudyContext
+from domain.uids import SeriesUID, StudyUID
+
+STUDY, SERIES = StudyUID("1.2.3"), SeriesUID("1.2.3.4")
+ROE = Person(name="Dr. Rolf Roe", roles=frozenset({Role.RADIOLOGIST}), how=How.SESSION)
+
+
+class Archive:
+    """Knows one study."""
+
+    def series_of(self, study):
+        return (SERIES,) if study == STUDY else ()
+
+
+@dataclass
+class Site:
+    """Results and reports, and the signatures that something followed from."""
+
+    results: Results
+    trail: SqlAuditLog
+    lifecycle: Lifecycle = None
+    signed: list = field(default_factory=list)
+    is_down: bool = False
+
+    def put(self, identity, sentence, *, uid="1.2.9", state=State.WAITING, **more):
+        mask = {
+            "segment": 1,
+            "tracking_uid": uid,
+            "key_slice": 4,
+            "sentences": {"finding": sentence, "impression": f"{sentence} In short."},
+        }
+        document = {
+            "text": f"ask for {identity}",
+            "command": {"action": "segment"},
+            "masks": [mask],
+            "technique": "CT.",
+            **more,
+        }
+        at = f"2026-01-01T00:00:{len(identity):02}"
+        self.results.add(
+            Result(id=identity, at=at, series_instance_uid=SERIES, state=state, document=document),
+            "reader",
+        )
+
+    def accepted(self, identity, sentence, **more):
+        self.put(identity, sentence, **more)
+        self.results.accept(identity, "Dr. Rolf Roe")
+
+    def type(self, name, text, over=""):
+        self.lifecycle.write(STUDY, Typed(field=name, text=text, over=over), "Dr. Rolf Roe")
+
+    @property
+    def report(self):
+        return self.lifecycle.printed(STUDY)
+
+    @property
+    def fields(self):
+        return {each["id"]: each for part in self.report["sections"] for each in part["fields"]}
+
+    @property
+    def obstacles(self):
+        return [each["kind"] for each in self.report["obstacles"]]
+
+    def sign(self, person=ROE, digest=None):
+        return self.lifecycle.sign(STUDY, digest or self.report["digest"], person)
+
+    def follow(self, study, version):
+        if self.is_down:
+            raise SystemExit
+        self.signed.append((study, version.version))
+
+
+@pytest.fixture
+def site(tmp_path):
+    engine = create_engine(f"sqlite:///{tmp_path / 'site.db'}")
+    audit = SqlAuditLog(engine, SystemClock())
+    results = Results(engine, audit, tmp_path / "results")
+    made = Site(results=results, trail=audit)
+    made.lifecycle = Lifecycle(
+        engine=engine,
+        reports=Reports(engine=engine, results=results, audit=audit, clock=SystemClock()),
+        versions=Versions(engine),
+        archive=Archive(),
+        audit=audit,
+        clock=SystemClock(),
+        head=lambda _study: StudyContext(patient_name="Doe, Jane", accession_number="A-1"),
+        signed=made.follow,
+    )
+    yield made
+    engine.dispose()

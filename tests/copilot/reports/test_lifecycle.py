@@ -1,0 +1,189 @@
+"""A report is signed by a radiologist, as it was shown, with nothing undecided; then it stands."""
+
+import threading
+
+import pytest
+
+from copilot.access.roles import LOCAL_PERSON, How, Person, Role
+from copilot.results import State
+from domain.errors import InputError
+from tests.copilot.reports.conftest import ROE, STUDY
+
+
+def in_review(site):
+    site.accepted("a", "Lesion of 1 mL.")
+    site.lifecycle.review(STUDY, ROE.name)
+
+
+def signed(site):
+    in_review(site)
+    return site.sign()
+
+
+def test_a_draft_goes_through_review_to_a_signature(site):
+    site.accepted("a", "Lesion of 1 mL.")
+    assert site.report["status"] == "draft"
+    site.lifecycle.review(STUDY, ROE.name)
+    assert site.report["status"] == "in_review"
+    version = site.sign()
+    report = site.report
+    assert (report["status"], report["version"], report["changed"]) == ("signed", 1, False)
+    assert (version.signature.name, version.results) == ("Dr. Rolf Roe", ("a",))
+    assert version.context["patient_name"] == "Doe, Jane"
+    assert [each["signer"] for each in report["versions"]] == ["Dr. Rolf Roe"]
+    assert site.signed == [(STUDY, 1)]
+    acts = [each["act"] for each in site.trail.last(10)]
+    assert acts.count("report.signed") == acts.count("report.in_review") == 1
+
+
+def test_a_draft_is_not_signed_without_review(site):
+    site.accepted("a", "Lesion of 1 mL.")
+    with pytest.raises(InputError, match="put it up for review first"):
+        site.sign()
+    site.lifecycle.review(STUDY, ROE.name)
+    site.lifecycle.revise(STUDY, ROE.name)
+    with pytest.raises(InputError, match="put it up for review first"):
+        site.sign()
+
+
+@pytest.mark.parametrize(
+    ("person", "says"),
+    [
+        (Person(name="Rita", roles=frozenset({Role.READER}), how=How.SESSION), "may not sign"),
+        (Person(name="Ada", roles=frozenset({Role.ADMINISTRATOR}), how=How.SESSION), "may not"),
+        (Person(name="bot", roles=frozenset({Role.PROGRAM}), how=How.TOKEN), "may not sign"),
+        (Person(name="x", roles=frozenset({Role.RADIOLOGIST}), how=How.TOKEN), "needs a name"),
+        (LOCAL_PERSON, "radcopilot users add"),
+    ],
+)
+def test_only_a_radiologist_who_logged_in_signs(site, person, says):
+    in_review(site)
+    with pytest.raises(InputError, match=says):
+        site.sign(person)
+    assert site.report["status"] == "in_review"
+    assert not site.report["versions"]
+
+
+def test_what_nobody_decided_or_looked_at_stands_in_the_way(site):
+    assert site.obstacles == ["empty"]
+    site.put("a", "Lesion of 1 mL.")
+    site.put("bb", "", state=State.RUNNING, uid="1.2.8")
+    assert site.obstacles == ["undecided", "running", "empty"]
+    site.lifecycle.review(STUDY, ROE.name)
+    with pytest.raises(InputError, match=r"“ask for a” waits for a yes or no.*still being worked"):
+        site.sign()
+    assert not site.report["versions"]
+
+
+def test_stale_words_stand_in_the_way_until_they_are_brought_up_to_date(site):
+    in_review(site)
+    site.type("findings/1.2.9", "A lesion of 1 mL.", "Lesion of 9 mL.")
+    assert site.obstacles == ["stale"]
+    with pytest.raises(InputError, match=r"out of date: “A lesion of 1 mL\.”"):
+        site.sign()
+    site.type("findings/1.2.9", "A lesion of 1 mL.", "Lesion of 1 mL.")
+    assert site.sign().lines[-2].text == "A lesion of 1 mL."
+
+
+def test_what_a_rule_accepted_must_have_been_looked_at(site):
+    site.put("a", "Lesion of 1 mL.")
+    site.results.move("a", State.ACCEPTED, frozenset({State.WAITING}), "rule lungs")
+    site.lifecycle.review(STUDY, ROE.name)
+    assert site.obstacles == ["unseen", "unseen"]
+    with pytest.raises(InputError, match="nobody has looked"):
+        site.sign()
+    site.type("findings/1.2.9", "Lesion of 1 mL.", "Lesion of 1 mL.")
+    site.type("impression/1.2.9", "Lesion of 1 mL. In short.", "Lesion of 1 mL. In short.")
+    assert site.fields["findings/1.2.9"]["mark"] == "machine"
+    site.sign()
+
+
+def test_other_words_than_those_shown_are_not_signed(site):
+    in_review(site)
+    shown = site.report["digest"]
+    site.type("impression/own", "No other finding.")
+    with pytest.raises(InputError, match="changed since it was shown"):
+        site.sign(digest=shown)
+    assert site.report["status"] == "in_review"
+    site.sign()
+
+
+def test_a_signed_report_stands_whatever_is_accepted_or_typed_after_it(site):
+    signed(site)
+    with pytest.raises(InputError, match="signed: begin an amendment first"):
+        site.type("impression/own", "More.")
+    with pytest.raises(InputError, match="signed: begin an amendment first"):
+        site.lifecycle.take_back(STUDY, "findings/1.2.9", ROE.name)
+    site.accepted("bb", "Kidney of 150 mL.", uid="1.2.8")
+    assert "findings/1.2.8" not in site.fields
+    assert site.report["changed"]
+
+
+def test_an_amendment_says_why_and_leaves_what_was_signed(site):
+    first = signed(site)
+    with pytest.raises(InputError, match="give the reason"):
+        site.lifecycle.amend(STUDY, "  ", ROE.name)
+    site.lifecycle.amend(STUDY, "A second lesion was seen.", ROE.name)
+    report = site.report
+    assert (report["status"], report["version"]) == ("draft", 2)
+    site.accepted("bb", "Lesion of 7 mL.", uid="1.2.8")
+    site.lifecycle.review(STUDY, ROE.name)
+    second = site.sign()
+    assert (second.status.value, second.reason) == ("amended", "A second lesion was seen.")
+    assert second.results == ("a", "bb")
+    kept = site.lifecycle.version(STUDY, 1)
+    assert [each["text"] for each in kept["fields"]] == [each.text for each in first.lines]
+    assert site.signed == [(STUDY, 1), (STUDY, 2)]
+
+
+def test_two_versions_differ_where_their_words_do(site):
+    signed(site)
+    site.lifecycle.amend(STUDY, "Typing error.", ROE.name)
+    site.type("findings/1.2.9", "Lesion of 10 mL.", "Lesion of 1 mL.")
+    site.type("impression/own", "Follow-up advised.")
+    changes = {each["field"]: each for each in site.lifecycle.difference(STUDY, 1, None)}
+    assert set(changes) == {"findings/1.2.9", "impression/own"}
+    assert changes["findings/1.2.9"]["was"] == "Lesion of 1 mL."
+    assert changes["findings/1.2.9"]["now"] == "Lesion of 10 mL."
+    assert changes["findings/1.2.9"]["marked"].split("\n") == [
+        " Lesion",
+        " of",
+        "-1",
+        "+10",
+        " mL.",
+    ]
+    assert changes["impression/own"]["was"] == ""
+    with pytest.raises(InputError, match="no signed version 7: there is 1"):
+        site.lifecycle.difference(STUDY, 1, 7)
+
+
+def test_two_who_sign_at_once_make_one_version(site):
+    in_review(site)
+    digest, outcomes = site.report["digest"], []
+
+    def one():
+        try:
+            outcomes.append(site.sign(digest=digest).version)
+        except InputError as error:
+            outcomes.append(str(error))
+
+    both = [threading.Thread(target=one) for _ in range(2)]
+    for each in both:
+        each.start()
+    for each in both:
+        each.join()
+    assert outcomes.count(1) == 1
+    assert len(site.report["versions"]) == 1
+    assert site.trail.verify() > 0
+
+
+def test_what_follows_from_a_signature_is_taken_up_after_a_kill(site):
+    in_review(site)
+    site.is_down = True
+    with pytest.raises(SystemExit):
+        site.sign()
+    assert site.report["status"] == "signed"
+    site.is_down = False
+    site.lifecycle.resume()
+    site.lifecycle.resume()
+    assert site.signed == [(STUDY, 1)]
