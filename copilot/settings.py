@@ -310,8 +310,9 @@ class RuleSettings(_Table):
 
 
 class ReportingSettings(_Table):
-    """Templates and language of reports, and whether a language model may polish sentences."""
+    """Who signs reports, their templates and language, and whether a language model polishes."""
 
+    organization: str
     templates: str
     language: Annotated[str, Field(pattern=r"[a-z]{2}")]
     polish: bool
@@ -322,12 +323,6 @@ class ObjectSettings(_Table):
     """The DICOM objects we make."""
 
     uid_root: str
-
-
-class ReportingSettings(_Table):
-    """Reports, and who signs them."""
-
-    organization: str = ""
 
 
 class PeerTlsSettings(_Table):

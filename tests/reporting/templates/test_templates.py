@@ -26,7 +26,11 @@ def templates():
 
 def site(folder: Path, language: str = "en") -> Templates:
     settings = ReportingSettings(
-        templates=str(folder), language=language, polish=False, polish_timeout_s=1.0
+        organization="",
+        templates=str(folder),
+        language=language,
+        polish=False,
+        polish_timeout_s=1.0,
     )
     return Templates(settings, TABLE)
 
