@@ -161,6 +161,7 @@ class _Work:
         parts = [part for part in (*parts, text[end:]) if part]
         if len(parts) == 1 and isinstance(parts[0], str) and parts[0].endswith(":"):
             return None  # a label of nothing
+        parts = _without_echo(parts)
         return FilledLine(
             parts=tuple(
                 part
@@ -181,6 +182,7 @@ class _Work:
     def _tell(self, finding: Finding) -> str:
         self.told.add((finding.tracking_uid, "whole"))
         text, used = described(finding, self.words)
+        text = text.replace(f" ({finding.tracking_id})", "", 1)  # the field itself leads to it
         return self._put_finding(finding, text, used)
 
     def _impressions(self, *wordings: str) -> str:
@@ -210,8 +212,9 @@ class _Work:
             return self._put(identity, "", Whose.DEFAULT, reason=reason)
         unplaced = [each.tracking_id for each in self.case.findings
                     if is_unplaced(each, self.table)]  # fmt: skip
-        doubt = f"nobody has said where {', '.join(unplaced)} lies" if unplaced else ""
-        return self._put(identity, default, Whose.DEFAULT, reason=doubt)
+        doubts = [f"nobody has said where {', '.join(unplaced)} lies"] if unplaced else []
+        doubts += [each for each in self.case.absent if _names_one(each, wordings)]
+        return self._put(identity, default, Whose.DEFAULT, reason="; ".join(doubts))
 
     def _has(self, *wordings: str) -> str:
         """Return something where there is such a finding: text counts as true in an if."""
@@ -379,6 +382,20 @@ def _is_label(literal: str, *, first: bool) -> bool:
     if first and literal.rstrip().endswith(":"):
         return True
     return not any(letter.isalnum() for letter in literal)
+
+
+def _names_one(sentence: str, wordings: Sequence[str]) -> bool:
+    """Tell whether what was searched and not found, or not done, is of one of these."""
+    return any(re.search(rf"\b{re.escape(each)}\b", sentence.lower()) for each in wordings)
+
+
+def _without_echo(parts: list[str | FilledField]) -> list[str | FilledField]:
+    """Return "Liver: volume 5 mL" where label and sentence both begin with the organ's name."""
+    label, *rest = parts
+    if isinstance(label, str) and rest and isinstance(rest[0], FilledField):
+        if rest[0].finding is not None and rest[0].text.lower().startswith(label.strip().lower()):
+            return rest
+    return parts
 
 
 def _digest(text: str) -> str:

@@ -59,7 +59,7 @@ def test_a_finding_stands_in_its_organs_line_with_its_measurements(templates):
     said = [s for section in report.sections if section.name == "findings"
             for s in section.statements if s.finding]  # fmt: skip
     numbers = "volume 1.36 mL (±0.10); long x short axis 12.0 mm x 8.5 mm (image 5)."
-    assert [s.text for s in said] == [f"Lungs: Left lung nodule (Finding 1): {numbers}"]
+    assert [s.text for s in said] == [f"Lungs: Left lung nodule: {numbers}"]
     assert said[0].finding is nodule
     assert said[0].measurements == nodule.measurements
     assert report.findings == (nodule,)
@@ -82,6 +82,22 @@ def test_a_lesion_of_unknown_place_casts_doubt_on_every_normal(templates):
     normals = [each for each in form.fields if "/normal-" in each.id]
     assert normals
     assert {each.reason for each in normals} == {"nobody has said where Finding 1 lies"}
+
+
+def test_a_normal_of_an_organ_that_was_not_found_is_doubted(templates):
+    case = Case(context=CONTEXT, absent=("spleen: no rule found it on these images",))
+    form = filled(shipped(templates, "abdomen-ct"), case, TABLE)
+    reasons = {each.id: each.reason for each in form.fields}
+    assert reasons["findings/normal-spleen"] == case.absent[0]
+    assert reasons["findings/normal-pancreas"] == ""
+
+
+def test_an_organ_is_named_once_in_its_own_line(templates):
+    liver = finding("liver", measurements=sized(1500.0))
+    form = filled(shipped(templates, "liver"), Case(context=CONTEXT, findings=(liver,)), TABLE)
+    assert "Parenchyma: Liver: volume 1500.0 mL" in text_of(composed(form, STUDY))
+    form = filled(shipped(templates, "abdomen-ct"), Case(context=CONTEXT, findings=(liver,)), TABLE)
+    assert "\nLiver: volume 1500.0 mL" in text_of(composed(form, STUDY))
 
 
 def test_no_default_is_said_before_a_person_has_confirmed_it(templates):
@@ -142,7 +158,7 @@ def test_no_finding_is_lost_where_a_template_has_no_place_for_it():
         Case(context=CONTEXT, findings=(finding("liver cyst"),)),
         TABLE,
     )
-    assert "Liver cyst (Finding 1)" in text_of(composed(form, STUDY))
+    assert "Liver cyst: volume" in text_of(composed(form, STUDY))
     assert "no place for Finding 1" in form.notes[0]
 
 
@@ -297,7 +313,7 @@ def test_every_finding_is_told_once_in_every_template_with_its_own_numbers(conce
         told = [
             each
             for each in section.statements
-            if each.finding and each.finding.tracking_id in each.text
+            if each.finding and each.text.endswith("(image 5)." if not is_german else "(Bild 5).")
         ]
         assert {s.finding.tracking_id for s in told} == {each.tracking_id for each in findings}
         assert len(told) == len(findings)
