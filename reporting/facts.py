@@ -6,7 +6,7 @@ keeps: a new adjective is as much a change as a new number.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -40,6 +40,7 @@ class Kind(StrEnum):
     NEGATION = "negation"
     HEDGE = "uncertainty"
     COMPARATIVE = "comparison"
+    PLACE = "place"
     OTHER = "word"
 
 
@@ -49,6 +50,7 @@ class Break(StrEnum):
     HARD = "."
     SOFT = ","
     JOIN = "and"
+    PLACE = "in"  # no end: what follows is where something is
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ class Lexicon:
     ranges: frozenset[str]
     joins: frozenset[str]
     breaks: frozenset[str]
-    towards: frozenset[str] = field(default=frozenset())
+    towards: frozenset[str]
+    places: frozenset[str]
 
 
 def lexicon(words: Language, table: ConceptTable) -> Lexicon:
@@ -115,11 +118,18 @@ def lexicon(words: Language, table: ConceptTable) -> Lexicon:
         joins=frozenset(facts["joins"]),
         breaks=frozenset(facts["breaks"]),
         towards=frozenset(facts["towards"]),
+        places=frozenset(facts["places"]),
     )
 
 
-def facts_of(text: str, known: Lexicon) -> tuple[Fact | Break, ...]:
-    """Return the facts of a text and the ends of its clauses, in their order."""
+def facts_of(text: str, known: Lexicon, *, places: bool = False) -> tuple[Fact | Break, ...]:
+    """Return the facts of a text and the ends of its clauses, in their order.
+
+    Parameters
+    ----------
+    places
+        Whether "in the right lung" is one fact, where a sentence speaks of one thing alone.
+    """
     tokens = list(_tokens(text))
     found: list[Fact | Break] = []
     place = 0
@@ -127,7 +137,10 @@ def facts_of(text: str, known: Lexicon) -> tuple[Fact | Break, ...]:
         taken, facts = _next(tokens, place, known)
         found.extend(facts)
         place += taken
-    return tuple(_with_units(found))
+    whole = _with_units(found)
+    if places:
+        whole = _with_places(whole)
+    return tuple(each for each in whole if each is not Break.PLACE)
 
 
 _Token = tuple[str, str]
@@ -218,8 +231,8 @@ def _words(tokens: Sequence[_Token], place: int, known: Lexicon) -> tuple[int, l
 
 
 def _word(word: str, known: Lexicon) -> list[Fact | Break]:
-    if word in known.joins:
-        return [Break.JOIN]
+    if word in known.joins or word in known.places:
+        return [Break.JOIN if word in known.joins else Break.PLACE]
     if word in known.breaks:
         return [Break.HARD, Fact(Kind.OTHER, word)]
     if word in known.glue:
@@ -250,3 +263,37 @@ def _with_units(found: Sequence[Fact | Break]) -> list[Fact | Break]:
         whole = f"{f'{value} {unit}'.rstrip()} {_BETWEEN[between.text]} {second.text}"
         made[place : place + 3] = [Fact(Kind.NUMBER, whole)]
     return made
+
+
+def _with_places(found: Sequence[Fact | Break]) -> list[Fact | Break]:
+    made: list[Fact | Break] = []
+    sentence: list[Fact | Break] = []
+    for each in (*found, Break.HARD):
+        sentence.append(each)
+        if each is Break.HARD:
+            placed = _placed(sentence)
+            nouns = sum(isinstance(each, Fact) and each.kind is Kind.NOUN for each in placed)
+            made += placed if nouns == 1 else sentence
+            sentence = []
+    return made[:-1]
+
+
+def _placed(sentence: Sequence[Fact | Break]) -> list[Fact | Break]:
+    """Return a sentence with each "in", side and noun as one fact."""
+    made: list[Fact | Break] = []
+    rest = list(sentence)
+    while rest:
+        first = rest.pop(0)
+        side = [rest[0]] if rest and _is(rest[0], Kind.SIDE) else []
+        noun = rest[len(side)] if len(rest) > len(side) else None
+        if first is Break.PLACE and isinstance(noun, Fact) and noun.kind is Kind.NOUN:
+            names = [each.text for each in (*side, noun) if isinstance(each, Fact)]
+            made.append(Fact(Kind.PLACE, " ".join(names)))
+            del rest[: len(side) + 1]
+        else:
+            made.append(first)
+    return made
+
+
+def _is(each: Fact | Break, kind: Kind) -> bool:
+    return isinstance(each, Fact) and each.kind is kind

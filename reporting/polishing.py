@@ -37,7 +37,15 @@ def changed_facts(original: str, polished: str, known: Lexicon) -> tuple[str, ..
         return ("nothing is left",)
     if len(polished) > _MOST_TIMES_LONGER * len(original) + _SPARE:
         return ("it is three times as long",)
-    before, after = facts_of(original, known), facts_of(polished, known)
+    changes = _changes(facts_of(original, known), facts_of(polished, known))
+    if changes and not _changes(
+        facts_of(original, known, places=True), facts_of(polished, known, places=True)
+    ):
+        return ()
+    return changes
+
+
+def _changes(before: Sequence[Fact | Break], after: Sequence[Fact | Break]) -> tuple[str, ...]:
     counts, now = _counted(before), _counted(after)
     changes = [f"lost: {fact}" for fact in (counts - now).elements()]
     changes += [f"added: {fact}" for fact in (now - counts).elements()]
@@ -154,11 +162,13 @@ def _scopes(found: Sequence[Fact | Break], kind: Kind) -> list[tuple[frozenset[F
 
 def _until(found: Sequence[Fact | Break], *, soft: bool) -> list[Fact]:
     reached: list[Fact] = []
+    near = next((each for each in found if isinstance(each, Fact)), None)
     for each in found:
         if isinstance(each, Break):
             if each is Break.HARD or (soft and reached):
                 break
             continue
-        if each.kind not in _SCOPED:
+        is_aside = each.kind is Kind.PLACE and each is not near  # "not in the lung" means the lung
+        if each.kind not in _SCOPED and not is_aside:
             reached.append(each)
     return reached

@@ -392,10 +392,10 @@ def _names_one(sentence: str, wordings: Sequence[str]) -> bool:
 def _without_echo(parts: list[str | FilledField]) -> list[str | FilledField]:
     """Return "Liver: volume 5 mL" where label and sentence both begin with the organ's name."""
     label, *rest = parts
-    if isinstance(label, str) and rest and isinstance(rest[0], FilledField):
-        if rest[0].finding is not None and rest[0].text.lower().startswith(label.strip().lower()):
-            return rest
-    return parts
+    if not isinstance(label, str) or not rest or not isinstance(rest[0], FilledField):
+        return parts
+    echoes = rest[0].finding and rest[0].text.lower().startswith(label.strip().lower())
+    return rest if echoes else parts
 
 
 def _digest(text: str) -> str:

@@ -68,7 +68,7 @@ def test_most_harmless_rewordings_are_accepted(capsys):
         for old, new, why in refused:
             print(f"  refused: {old} -> {new}: {'; '.join(why)}")  # noqa: T201
     assert len(pairs) >= 60
-    assert share >= 0.8
+    assert share >= 0.85
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,20 @@ def test_most_harmless_rewordings_are_accepted(capsys):
         ("en", "No nodule. Mass.", "No nodule, mass.", "negation reaches over other words"),
         ("en", "Mass, no nodule.", "No mass, nodule.", "negation reaches"),
         ("en", "Liver mass.", "Hepatocellular carcinoma.", "lost: finding or anatomy 'liver mass'"),
+        ("en", "No nodule in the lung.", "A nodule, not in the lung.", "negation reaches"),
+        (
+            "en",
+            "Cyst in the liver, 5 mm in the spleen.",
+            "5 mm cyst in the liver, in the spleen.",
+            "order or place|lost",
+        ),
+        (
+            "en",
+            "Nodule in the right lung. Cyst in the left kidney.",
+            "Nodule in the left kidney. Cyst in the right lung.",
+            "order or place",
+        ),
+        ("en", "Nodule in the right lung, mass.", "In the right lung, nodule, mass.", "divided"),
         ("en", "Mass or cyst.", "Mass and cyst.", "lost: word 'or'"),
         ("en", "It grew from 5 mm to 7 mm.", "It grew to 5 mm from 7 mm.", "lost: number"),
         ("en", "The nodule was 5 mm, is 7 mm.", "The nodule is 5 mm, was 7 mm.", "order or place"),
