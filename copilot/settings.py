@@ -309,16 +309,20 @@ class RuleSettings(_Table):
     push_warned: bool = False
 
 
+class ReportingSettings(_Table):
+    """Who signs reports, their templates and language, and whether a language model polishes."""
+
+    organization: str
+    templates: str
+    language: Annotated[str, Field(pattern=r"[a-z]{2}")]
+    polish: bool
+    polish_timeout_s: Seconds
+
+
 class ObjectSettings(_Table):
     """The DICOM objects we make."""
 
     uid_root: str
-
-
-class ReportingSettings(_Table):
-    """Reports, and who signs them."""
-
-    organization: str = ""
 
 
 class PeerTlsSettings(_Table):

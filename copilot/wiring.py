@@ -34,6 +34,7 @@ from copilot.loading import Volumes
 from copilot.looking_ahead import LookingAhead
 from copilot.mllp import Listener
 from copilot.models.install import BuildStep, ModelInstaller
+from copilot.polishing import Polisher, polisher_of
 from copilot.results import Results
 from copilot.settings import (
     PeerSettings,
@@ -43,6 +44,7 @@ from copilot.settings import (
     read_secret,
 )
 from copilot.system import RandomUids, SystemClock
+from copilot.templates import Templates
 from copilot.workflows.delivery import (
     DELIVER,
     DELIVER_REPORT,
@@ -182,6 +184,22 @@ class House:
     def concepts(self) -> ConceptTable:
         """The concept table."""
         return load_concepts()
+
+    @cached_property
+    def templates(self) -> Templates:
+        """The report templates, ours and the site's.
+
+        Raises
+        ------
+        InputError
+            For the first that can't be used, naming file, line and remedy.
+        """
+        return Templates(self.settings.reporting, self.concepts)
+
+    @cached_property
+    def polisher(self) -> Polisher | None:
+        """What asks the site's language model to reword a sentence; None where it is off."""
+        return polisher_of(self.settings, self.concepts)
 
     @cached_property
     def uids(self) -> RandomUids:

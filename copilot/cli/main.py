@@ -25,6 +25,7 @@ from copilot.cli.rules import app as rules_app
 from copilot.cli.serve import serve
 from copilot.cli.studies import app as studies_app
 from copilot.cli.surface import surface
+from copilot.cli.templates import app as templates_app
 from copilot.cli.transcribe import transcribe
 from copilot.cli.users import app as users_app
 from copilot.cli.worker import worker
@@ -66,6 +67,7 @@ app.add_typer(jobs_app, name="jobs")
 app.add_typer(rules_app, name="rules")
 app.add_typer(users_app, name="users")
 app.add_typer(guideline_app, name="guideline")
+app.add_typer(templates_app, name="templates")
 
 
 def main() -> None:
