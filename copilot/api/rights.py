@@ -98,6 +98,7 @@ TABLE: Final[tuple[Entry, ...]] = (
         Right.LOOK,
         "GET /api/commands/{identity}/{filename}",
         "GET /api/commands/{identity}/masks/{segment}",
+        "GET /api/commands/{identity}/prior-masks/{segment}",
         "GET /api/commands/{identity}/glimpses/{number}",
         views="result",
     ),

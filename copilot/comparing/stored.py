@@ -176,6 +176,7 @@ class StoredComparer:
             "refusals": [made.refusal] if made.refusal else [],
             "comparison": printed_comparison(made),
             "prior": _printed(prior),
+            "prior_masks": _outlined_on(compared.prior),
             "compared": standing.printed(),
         }
 
@@ -198,6 +199,15 @@ def _printed(prior: ChosenPrior) -> dict[str, Any]:
         "study_date": prior.study_date.isoformat() if prior.study_date else None,
         "says": prior.says,
     }
+
+
+def _outlined_on(prior: Analysis | None) -> list[dict[str, Any]]:
+    """Return which segment of ``prior_seg.dcm`` is which lesion."""
+    found = [marked.finding for marked in prior.marked] if prior is not None else []
+    return [
+        {"segment": each.evidence.segment_number, "tracking_uid": each.tracking_uid}
+        for each in found
+    ]
 
 
 def _written_beside(analysis: Analysis, folder: Path) -> dict[str, Path]:

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from copilot.system import RandomUids
+from dicom_node.seg_reader import read_segmentation
 from dicom_node.series_writer import SeriesIdentity, write_series
 from domain.volume import Volume
 from tests.bodies import Nodule, Patient, Pose
-from tests.browser.hands import ENGINE, SOON, open_study, say
+from tests.browser.hands import ENGINE, SOON, comes_to, open_study, overlay_at, places, say
 from tests.browser.test_page import AXE
 
 UIDS = RandomUids()
@@ -83,13 +85,6 @@ def lesions(page):
     return shown
 
 
-def at_slice(page, viewport: int, slices: range) -> bool:
-    for each in slices:
-        if page.locator(f'[data-testid="viewport-{viewport}"][data-slice="{each}"]').count():
-            return True
-    return False
-
-
 def test_what_was_accepted_is_compared_and_both_studies_go_to_a_lesion(page, station, stored):
     open_study(page, stored.patient_id)
     say(page, "compare with the prior")
@@ -133,19 +128,26 @@ def test_what_was_accepted_is_compared_and_both_studies_go_to_a_lesion(page, sta
                 arg=[viewport, list(near)],
                 timeout=SOON,
             )
+    shown.nth(0).get_by_role("button").first.click()
+    assert is_outlined_on_prior(page, made, GROWS)
     page.evaluate(AXE.read_text())
     assert not page.evaluate("axe.run()")["violations"]
 
 
-def test_a_rejected_outline_takes_its_numbers_with_it(page, station, stored):
-    open_study(page, stored.patient_id)
-    say(page, "compare with the prior")
-    lesions(page)
-    extra = outlined(station, stored.current, COMES)
-    station.post(f"/api/commands/{extra['id']}/reject")
-    assert page.get_by_test_id("lesion").count() == 3  # one that was never compared
-    page.get_by_test_id("comparison").get_by_role("button", name="Done").click()
-    assert page.get_by_test_id("comparison").count() == 0
+def is_outlined_on_prior(page, made: dict, nodule: Nodule) -> bool:
+    """Tell whether the prior's overlay is what was outlined there, its line a pixel wide."""
+    viewport = page.get_by_test_id("viewport-1")
+    found = read_segmentation(Path(made["files"]["prior_seg"]), THEN.grid).segments
+    mask = next(each.mask for each in found if each.mask.voxels[index_of(THEN, nodule)])
+    at = places(viewport, THEN.grid.shape[1:])
+
+    def is_painted() -> bool:
+        index = int(viewport.get_attribute("data-slice"))
+        drawn, wanted = overlay_at(viewport, at)[..., 3] > 0, mask.voxels[index]
+        reach = ndimage.binary_dilation(wanted, np.ones((3, 3)))
+        return bool(wanted.any() and drawn[wanted].all() and not drawn[~reach].any())
+
+    return comes_to(page, is_painted)
 
 
 def test_a_refused_alignment_is_said_with_its_numbers(page, station, tmp_path):
@@ -187,3 +189,21 @@ def test_which_of_two_priors_is_meant_is_asked(page, station, tmp_path):
     )
     assert made["prior"]["series_instance_uid"] in {both[0][0], both[1][0]}
     assert "chosen beside" in made["prior"]["says"]
+
+
+def test_an_outline_that_was_taken_back_takes_its_numbers_with_it(page, station, stored):
+    open_study(page, stored.patient_id)
+    assert lesions(page).count() == 3  # of the comparison made before
+    page.get_by_test_id("comparison").get_by_role("button", name="Done").click()
+    assert page.get_by_test_id("comparison").count() == 0
+    page.reload()
+    lesions(page)
+    station.post(f"/api/commands/{stored.results[2]['id']}/reject")
+    again = page.get_by_role("button", name="Compare again")
+    again.wait_for(timeout=SOON)
+    assert page.get_by_test_id("lesion").count() == 0
+    again.click()
+    assert [each.get_attribute("data-verdict") for each in lesions(page).all()] == [
+        "larger",
+        "stable",
+    ]

@@ -207,6 +207,8 @@ export interface Result {
   error?: string;
   comparison?: ComparisonEntry;
   prior?: PriorEntry;
+  /** What was outlined on the prior, by its number there. */
+  prior_masks?: { segment: number; tracking_uid: string }[];
   /** Earlier series that fit equally well: the reader chooses. */
   prior_choices?: PriorEntry[];
   /** The masks that were compared as they are. */

@@ -1,16 +1,28 @@
 // What became of each lesion since the prior: which comparison is shown, and both studies brought to
 // one place.
 
-import { computed, signal } from '@preact/signals';
+import { computed, effect, signal } from '@preact/signals';
 
 import type { ChangeEntry, ComparisonEntry, LesionEntry, Result } from './api.ts';
 import type { Vector } from './geometry.ts';
 import { gotoIndex, select } from './looking.ts';
-import { SHOWN, findings, open, question, results, say, tab } from './station.ts';
+import { Mask } from './mask.ts';
+import {
+  SHOWN,
+  attempt,
+  findings,
+  open,
+  question,
+  results,
+  say,
+  selected,
+  tab,
+} from './station.ts';
 import { viewer } from './viewer.ts';
 
 const KEPT: ReadonlySet<string> = new Set([...SHOWN, 'answered']);
 const dismissed = signal<string | null>(null);
+let brought = '';
 
 /** The newest comparison of the series that is shown. */
 export const comparison = computed<Result | null>(() => {
@@ -26,6 +38,47 @@ export const comparison = computed<Result | null>(() => {
   return found && found.id !== dismissed.value ? found : null;
 });
 
+export interface PriorMask {
+  mask: Mask;
+  tracking_uid: string;
+}
+
+/** What the shown comparison outlined on the prior that stands beside. */
+export const onPrior = signal<readonly PriorMask[]>([]);
+
+effect(() => {
+  const result = comparison.value;
+  const beside = open.value?.prior?.drawn.info.series_instance_uid;
+  const isBeside = result?.prior !== undefined && result.prior.series_instance_uid === beside;
+  const wanted = isBeside && !isOutOfDate(result) ? (result.prior_masks ?? []) : [];
+  const key = wanted.length ? result!.id : '';
+  if (key === brought) return;
+  brought = key;
+  onPrior.value = [];
+  if (key) void bring(key, wanted);
+});
+
+async function bring(id: string, wanted: { segment: number; tracking_uid: string }[]) {
+  await attempt(async () => {
+    const found = await Promise.all(
+      wanted.map(async ({ segment, tracking_uid }) => ({
+        mask: await Mask.fetchedOfPrior(id, segment),
+        tracking_uid,
+      })),
+    );
+    if (brought === id) onPrior.value = found;
+  });
+}
+
+/** The finding that was gone to from here: its lesion's card is looked at, not its own. */
+let followed: string | null = null;
+
+effect(() => {
+  if (selected.value !== followed) followed = null;
+});
+
+export const isFollowed = (key: string): boolean => key === followed;
+
 export function dismissComparison(): void {
   dismissed.value = comparison.value?.id ?? null;
 }
@@ -39,10 +92,11 @@ export function isOutOfDate({ compared }: Result): boolean {
 }
 
 /** Return the key of the finding that a lesion is on the page; null where it is none. */
-export function keyOf(lesion: LesionEntry | null): string | null {
-  const uid = lesion?.tracking_uid;
-  return (uid && findings.value.find(({ mask }) => mask.tracking_uid === uid)?.key) || null;
-}
+export const keyOf = (lesion: LesionEntry | null): string | null =>
+  lesion?.tracking_uid ? keyOfUid(lesion.tracking_uid) : null;
+
+export const keyOfUid = (uid: string): string | null =>
+  findings.value.find(({ mask }) => mask.tracking_uid === uid)?.key ?? null;
 
 /** Show a comparison that has come, its prior beside, and ask what it leaves open. */
 export async function showComparison(result: Result): Promise<void> {
@@ -89,7 +143,11 @@ export async function goToLesion(result: Result, change: ChangeEntry): Promise<v
   const key = keyOf(current);
   const here = current?.centre_lps_mm ?? (prior && toCurrent(made, prior.centre_lps_mm));
   const there = prior?.centre_lps_mm ?? (current && toPrior(made, current.centre_lps_mm));
-  if (key) await select(key);
+  if (key) {
+    followed = key;
+    selected.value = key; // at once: what came before is forgotten when another is selected
+    await select(key);
+  }
   if (here) await goHere(here);
   if (there) await viewer().gotoBeside?.(there);
 }

@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 
 import { whyNot } from '../access.ts';
 import type { MeasurementEntry, Result } from '../api.ts';
-import { comparison } from '../comparing.ts';
+import { comparison, isFollowed } from '../comparing.ts';
 import { gotoIndex, lookAt, select } from '../looking.ts';
 import { COLOURS, fill, look, setLook } from '../looks.ts';
 import { decide, rename } from '../orders.ts';
@@ -162,7 +162,7 @@ function Card({ finding, tools }: { finding: Finding; tools: ComponentChildren }
   const card = useRef<HTMLLIElement>(null);
   const isSelected = key === selected.value;
   useEffect(() => {
-    if (isSelected) card.current?.scrollIntoView({ block: 'nearest' });
+    if (isSelected && !isFollowed(key)) card.current?.scrollIntoView({ block: 'nearest' });
   }, [isSelected, result.state]);
   const name = title(mask);
   const others = otherMeasures(result, mask);
