@@ -144,6 +144,7 @@ TABLE: Final[tuple[Entry, ...]] = (
         "PUT /api/studies/{study}/report/fields/{field:path}",
         "DELETE /api/studies/{study}/report/fields/{field:path}",
         "PUT /api/studies/{study}/report/template",
+        "POST /api/studies/{study}/report/polish",
         "POST /api/studies/{study}/report/review",
         "POST /api/studies/{study}/report/revise",
         "POST /api/studies/{study}/report/amend",
