@@ -65,7 +65,7 @@ function Box({ study, field, title, isOpen }: Shown) {
   const shared = {
     value: text,
     'aria-label': name ? `${title}: ${name}` : title,
-    onBlur: () => save(text),
+    onBlur: (event: { currentTarget: { value: string } }) => save(event.currentTarget.value),
   };
   return (
     <div
