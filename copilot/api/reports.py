@@ -3,11 +3,15 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from copilot.api.person import Asker
+from copilot.polishing import Polisher
+from copilot.reports.exporting import Exports
 from copilot.reports.fields import Typed
 from copilot.reports.lifecycle import Lifecycle
+from domain.errors import InputError
 from domain.uids import StudyUID
 
 
@@ -36,15 +40,63 @@ class AmendBody(BaseModel):
     reason: Annotated[str, Field(max_length=1000)]
 
 
-def reports_router(lifecycle: Lifecycle) -> APIRouter:
+class PolishBody(BaseModel):
+    """The field whose wording the site's language model may better."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    field: Annotated[str, Field(max_length=128)]
+
+
+class TemplateBody(BaseModel):
+    """The template that a person wants; empty for the one that fits best."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(max_length=64)]
+
+
+def reports_router(
+    lifecycle: Lifecycle, exports: Exports, polisher: Polisher | None = None
+) -> APIRouter:
     """Return the routes of reports."""
     router = APIRouter(prefix="/api/studies/{study}/report", tags=["reports"])
+    _add_reading(router, lifecycle, exports)
+    _add_writing(router, lifecycle)
+    _add_polishing(router, lifecycle, polisher)
+    _add_moving(router, lifecycle)
+    return router
 
+
+def _add_reading(router: APIRouter, lifecycle: Lifecycle, exports: Exports) -> None:
     @router.get("")
     def get_report(study: str) -> dict[str, Any]:
         """Return the report of a study: its state, and fields by section with whose words."""
         return lifecycle.printed(StudyUID(study))
 
+    @router.get("/versions/{version}")
+    def get_version(study: str, version: int) -> dict[str, Any]:
+        """Return a signed version, word for word."""
+        return lifecycle.version(StudyUID(study), version)
+
+    @router.get("/difference")
+    def get_difference(study: str, earlier: int, later: int | None = None) -> list[dict[str, str]]:
+        """Return what changed from a signed version to a later one, or to what stands now."""
+        return lifecycle.difference(StudyUID(study), earlier, later)
+
+    @router.get("/exports/{name}")
+    def get_export(study: str, name: str, version: int | None = None) -> Response:
+        """Return the report as a file: text, markdown, html, pdf, csv, hl7 or fhir."""
+        made = exports.export(StudyUID(study), name, version)
+        disposition = f'attachment; filename="{made.name}"'
+        return Response(
+            made.content,
+            media_type=made.media_type,
+            headers={"Content-Disposition": disposition},
+        )
+
+
+def _add_writing(router: APIRouter, lifecycle: Lifecycle) -> None:
     @router.put("/fields/{field:path}")
     def put_field(study: str, field: str, body: FieldBody, person: Asker) -> dict[str, Any]:
         """Keep what was typed into a field."""
@@ -58,6 +110,28 @@ def reports_router(lifecycle: Lifecycle) -> APIRouter:
         lifecycle.take_back(StudyUID(study), field, person.name)
         return lifecycle.printed(StudyUID(study))
 
+    @router.put("/template")
+    def put_template(study: str, body: TemplateBody, person: Asker) -> dict[str, Any]:
+        """Fill another template; empty for the one that fits best."""
+        lifecycle.choose(StudyUID(study), body.name, person.name)
+        return lifecycle.printed(StudyUID(study))
+
+
+def _add_polishing(router: APIRouter, lifecycle: Lifecycle, polisher: Polisher | None) -> None:
+    @router.post("/polish")
+    def post_polish(study: str, body: PolishBody, person: Asker) -> dict[str, Any]:
+        """Return a field's words as the language model would say them; nothing is written.
+
+        Where a fact would change, the words stand as they are, and the reason is said.
+        """
+        if polisher is None:
+            raise InputError("polishing is off: set [reporting] polish and [agent] in the settings")
+        uid = StudyUID(study)
+        polished = lifecycle.polished(uid, body.field, polisher.polished, person.name)
+        return {"text": polished.text, "refusal": polished.refusal}
+
+
+def _add_moving(router: APIRouter, lifecycle: Lifecycle) -> None:
     @router.post("/review")
     def post_review(study: str, person: Asker) -> dict[str, Any]:
         """Put the draft up for review."""
@@ -81,15 +155,3 @@ def reports_router(lifecycle: Lifecycle) -> APIRouter:
         """Begin the next version of a signed report."""
         lifecycle.amend(StudyUID(study), body.reason, person.name)
         return lifecycle.printed(StudyUID(study))
-
-    @router.get("/versions/{version}")
-    def get_version(study: str, version: int) -> dict[str, Any]:
-        """Return a signed version, word for word."""
-        return lifecycle.version(StudyUID(study), version)
-
-    @router.get("/difference")
-    def get_difference(study: str, earlier: int, later: int | None = None) -> list[dict[str, str]]:
-        """Return what changed from a signed version to a later one, or to what stands now."""
-        return lifecycle.difference(StudyUID(study), earlier, later)
-
-    return router

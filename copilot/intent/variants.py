@@ -15,6 +15,7 @@ _RIVALS: Final = (
     ("upper", "middle", "lower"),
 )
 _FIRST_ORDINALS: Final = range(1, 6)
+_LEAST_AFTER_ONE: Final = 10  # "one five" is no way to say a hundred and five
 
 
 def variants_of(sentence: str) -> Iterator[str]:
@@ -52,11 +53,15 @@ def _with_other_numbers(words: tuple[str, ...]) -> Iterator[str]:
 
 
 def _like_sounding(number: int) -> Iterator[int]:
-    """Yield thirty for thirteen, forty two for forty, and the like."""
+    """Yield thirty for thirteen, forty two for forty, sixty three for one sixty three."""
     hundreds, rest = divmod(number, 100)
     tens, unit = divmod(rest, 10)
     if hundreds >= 10:  # noqa: PLR2004
         return
+    if hundreds == 1 and rest:
+        yield rest
+    if hundreds == 0 and number > _LEAST_AFTER_ONE:
+        yield 100 + number
     others = []
     if tens == 1 and unit > 2:  # noqa: PLR2004
         others.append(unit * 10)

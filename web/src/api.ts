@@ -245,6 +245,8 @@ export interface Station {
   sentences: Record<string, string[]>;
   destinations: Destination[];
   has_ohif: boolean;
+  /** Whether the site's language model may reword sentences of a report. */
+  polishes: boolean;
 }
 
 export class ServerError extends Error {}
