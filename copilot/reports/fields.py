@@ -26,6 +26,8 @@ from sqlalchemy import (
 )
 
 from copilot.audit import SqlAuditLog
+from copilot.comparing.reading_back import read_back
+from copilot.comparing.standing import comparison_of
 from copilot.results import Result, Results
 from copilot.results import State as ResultState
 from copilot.templates import Templates
@@ -227,9 +229,12 @@ class Reports:
         )
         told = self._told(accepted)
         techniques = dict.fromkeys(str(each.document.get("technique") or "") for each in accepted)
-        case = Case(
-            context=replace(context, technique=" ".join(filter(None, techniques))),
-            findings=tuple(finding for finding, _ in told.values()),
+        case = _compared(
+            Case(
+                context=replace(context, technique=" ".join(filter(None, techniques))),
+                findings=tuple(finding for finding, _ in told.values()),
+            ),
+            comparison_of(results),
         )
         typed = self._typed(study)
         choice, form = self.templates.fill(case, typed, template)
@@ -309,6 +314,20 @@ class Reports:
 
     def _note(self, connection: Connection, study: StudyUID, act: str, actor: str) -> None:
         self._audit.record_in(connection, actor=actor, act=act, subject=study)
+
+
+def _compared(case: Case, result: Result | None) -> Case:
+    """Return a case with the comparison that stands, where there is one."""
+    if result is None:
+        return case
+    found = read_back(result.document["comparison"])
+    return replace(
+        case,
+        changes=found.changes,
+        prior_date=found.prior_date,
+        current_date=found.current_date,
+        assessment=found.recist,
+    )
 
 
 def confirmed(findings: Sequence[Finding]) -> tuple[Finding, ...]:
