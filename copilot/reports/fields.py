@@ -40,6 +40,7 @@ from reporting.templates import fields as of_template
 from reporting.templates.choosing import Choice
 from reporting.templates.fields import FilledField, Whose
 from reporting.templates.form import Case, Filled, FilledLine
+from reporting.templates.template import FieldKind
 
 metadata: Final = MetaData()
 table: Final = Table(
@@ -376,7 +377,7 @@ def _field(part: FilledField, label: str) -> Field:
         text=part.text,
         made=part.made,
         mark=Mark.MACHINE if is_kept else _MARKS[part.whose],
-        label=label or (part.label if part.kind.value != "text" or not part.made else ""),
+        label=label or _label(part),
         kind=part.kind.value,
         options=part.options,
         unit=part.unit,
@@ -384,6 +385,13 @@ def _field(part: FilledField, label: str) -> Field:
         reason=part.reason,
         is_unseen=part.whose is Whose.DEFAULT and bool(part.text.strip()),
     )
+
+
+def _label(part: FilledField) -> str:
+    """Return what a field without words on its line is called: a sentence needs no name."""
+    is_own = part.id.endswith(f"/{OWN}")
+    is_sentence = part.kind is FieldKind.TEXT and bool(part.made)
+    return "" if is_own or is_sentence else part.label
 
 
 def _of_result(
