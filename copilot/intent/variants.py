@@ -47,21 +47,26 @@ def _with_other_numbers(words: tuple[str, ...]) -> Iterator[str]:
             place += 1
             continue
         end, number = found
-        for other in _like_sounding(number):
+        for other in (*_like_sounding(number), *_a_hundred_apart(number)):
             yield " ".join((*words[:place], words_of(other), *words[end:]))
         place = end
 
 
-def _like_sounding(number: int) -> Iterator[int]:
-    """Yield thirty for thirteen, forty two for forty, sixty three for one sixty three."""
+def _a_hundred_apart(number: int) -> Iterator[int]:
+    """Yield sixty three for one sixty three, and the other way round."""
     hundreds, rest = divmod(number, 100)
-    tens, unit = divmod(rest, 10)
-    if hundreds >= 10:  # noqa: PLR2004
-        return
     if hundreds == 1 and rest:
         yield rest
     if hundreds == 0 and number > _LEAST_AFTER_ONE:
         yield 100 + number
+
+
+def _like_sounding(number: int) -> Iterator[int]:
+    """Yield thirty for thirteen, forty two for forty, and the like."""
+    hundreds, rest = divmod(number, 100)
+    tens, unit = divmod(rest, 10)
+    if hundreds >= 10:  # noqa: PLR2004
+        return
     others = []
     if tens == 1 and unit > 2:  # noqa: PLR2004
         others.append(unit * 10)

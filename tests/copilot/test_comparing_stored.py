@@ -127,6 +127,22 @@ def test_what_was_accepted_is_compared_with_the_stored_prior_as_it_is(site, tmp_
     assert standing.id == made["id"]
     prior_seg = pydicom.dcmread(made["files"]["prior_seg"])
     assert prior_seg.StudyDate == "20230101"
+    told = report_of(site, now)
+    assert larger["sentence"] in told
+    assert stable["sentence"] in told
+    site.client.post(f"/api/commands/{grown['id']}/reject")
+    assert larger["sentence"] not in report_of(site, now), "what was compared is not accepted"
+
+
+def report_of(site, series):
+    """Return every text of the report of a series' study."""
+    (study,) = [
+        each["study_instance_uid"]
+        for each in site.client.get("/api/studies").json()
+        if series in [every["series_instance_uid"] for every in each["series"]]
+    ]
+    report = site.client.get(f"/api/studies/{study}/report").json()
+    return [each["text"] for part in report["sections"] for each in part["fields"]]
 
 
 def compared(site, series, **more):
