@@ -16,7 +16,7 @@ from dicom_node.index import SeriesSummary, StudySummary
 from dicom_node.pairing import check_one_patient
 from dicom_node.queries import dicom_date
 from dicom_node.store import Store
-from domain.errors import InputError
+from domain.errors import InputError, UnreadableFileError
 from domain.uids import SeriesUID, StudyUID
 
 _ALIKE: Final = 0.94  # cosine: normals of two stacks are 20 degrees apart at most
@@ -149,7 +149,7 @@ class PriorShelf:
             for study in self._store.index.studies()
             for series in study.series
             if not series.made_by_us and series.modality == modality
-            if (candidate := self._candidate(here, len(files), study, series)) is not None
+            if (candidate := self._candidate(here, _images(here, files), study, series)) is not None
         ]
         if not found:
             return NoPrior(
@@ -158,7 +158,10 @@ class PriorShelf:
             )
         found.sort(key=lambda each: (_is_elsewhere(each), -each.made_on.toordinal()))
         _, newest = next(groupby(found, key=lambda each: (_is_elsewhere(each), each.made_on)))
-        return _nearest(list(newest), modality)
+        taken = list(newest)
+        passed = any(each.made_on > taken[0].made_on for each in found)
+        but = ", newer ones of another body part passed over" if passed else ""
+        return _nearest(taken, f"{modality} of this patient stored here{but}", modality)
 
     def _candidate(
         self, here: Dataset, images: int, study: StudySummary, series: SeriesSummary
@@ -169,28 +172,24 @@ class PriorShelf:
         if made_on is None or now is None or made_on >= now:
             return None
         files = self._store.instance_paths(series.series_instance_uid)
-        if not files or (len(files) < _FEW <= images):
-            return None
-        there = headers(files[:1])[0]
-        if "Rows" not in there or "LOCALIZER" in (there.get("ImageType") or ()):
+        there = _header(files)
+        if there is None or not _shows_as_much(there, files, images):
             return None
         try:
             check_one_patient(here, there)
         except InputError:
             return None
-        fit, reasons = _fit(here, there, images, len(files))
+        fit, reasons = _fit(here, there, images, _images(there, files))
         return _Candidate(study=study, series=series, made_on=made_on, fit=fit, reasons=reasons)
 
 
-def _nearest(found: Sequence[_Candidate], modality: str) -> Choice:
+def _nearest(found: Sequence[_Candidate], which: str, modality: str) -> Choice:
     best = min(each.fit for each in found)
     fitting = [each for each in found if each.fit == best]
     when = fitting[0].made_on.isoformat()
     if len(fitting) == 1:
         why = "; ".join(fitting[0].reasons)
-        return fitting[0].chosen(
-            f"the newest earlier {modality} of this patient stored here, of {when}: {why}"
-        )
+        return fitting[0].chosen(f"the newest earlier {which}, of {when}: {why}")
     numbered = enumerate(fitting, start=1)
     return SeveralPriors(
         question=f"Which series of {when} is the prior? {len(fitting)} fit equally well.",
@@ -232,6 +231,24 @@ def _fit(
         reasons.append("another description" if named else "same description")
     kernel = float(_words(here, "ConvolutionKernel") != _words(there, "ConvolutionKernel"))
     return (float(differs), turned, covers, named, float(apart), kernel), tuple(reasons)
+
+
+def _header(files: Sequence[Path]) -> Dataset | None:
+    try:
+        return headers(files[:1])[0] if files else None
+    except UnreadableFileError:
+        return None
+
+
+def _shows_as_much(header: Dataset, files: Sequence[Path], images: int) -> bool:
+    """Tell whether a series is images of a patient, and no scout or sample."""
+    if "Rows" not in header or "LOCALIZER" in (header.get("ImageType") or ()):
+        return False
+    return not _images(header, files) < _FEW <= images
+
+
+def _images(header: Dataset, files: Sequence[Path]) -> int:
+    return len(files) * int(header.get("NumberOfFrames") or 1)
 
 
 def _words(header: Dataset, keyword: str) -> str:

@@ -171,8 +171,11 @@ class Work:
 
 def _once(lesions: Sequence[Earlier]) -> tuple[Earlier, ...]:
     """Return each lesion once, as its last report has it: archives keep what was replaced too."""
-    by_uid = {each.tracking_uid: each for each in lesions if each.reported is None}
-    by_uid |= {each.tracking_uid: each for each in lesions if each.reported is not None}
+
+    def worth(lesion: Earlier) -> tuple[bool, bool]:
+        return lesion.centre_lps_mm is not None, lesion.reported is not None
+
+    by_uid = {each.tracking_uid: each for each in sorted(lesions, key=worth)}
     return tuple(
         each for each in lesions if each.tracking_uid is None or by_uid[each.tracking_uid] is each
     )

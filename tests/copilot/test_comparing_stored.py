@@ -252,6 +252,7 @@ def test_a_newer_study_of_another_body_part_is_passed_over(site, tmp_path):
     made = compared(site, now)
     assert made["prior"]["series_instance_uid"] == then
     assert "same body part" in made["prior"]["says"]
+    assert "newer ones of another body part passed over" in made["prior"]["says"]
 
 
 def test_a_prior_that_does_not_lie_on_the_study_is_refused_with_its_numbers(site, tmp_path):
