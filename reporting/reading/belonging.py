@@ -89,7 +89,9 @@ def _behind(clause: Clause, said: Said, noun: Mark, following: Mark | None) -> M
     if _is_new(clause, said, noun):
         return _UNCLEAR
     if following is None:
-        return noun if said.is_size or not clause.unknown(begin, end) else _UNCLEAR
+        is_about_itself = clause.between(begin, end, Kind.COMPARISON)  # "right hilum enlarged"
+        is_its_own = not is_about_itself and not clause.unknown(begin, end)
+        return noun if said.is_size or is_its_own else _UNCLEAR
     starts_with_it = not _small_words(clause, begin, said.start)
     return noun if starts_with_it and not clause.unknown(begin, end) else _UNCLEAR
 
@@ -120,9 +122,20 @@ def _is_shared(clause: Clause, said: Said, following: Mark | None) -> bool:
 
 
 def _is_new(clause: Clause, said: Said, noun: Mark) -> bool:
-    """Tell whether an article begins something else between a noun and what is said."""
+    """Tell whether an article begins something else between a noun and what is said.
+
+    "with a volume of 5 ml" and "with a 5 mm diameter" begin nothing else.
+    """
     walls = clause.separators_between(noun.end, said.start)
-    return bool(clause.between(walls[0][1], said.start, Kind.ARTICLE)) if walls else False
+    if not walls:
+        return False
+    articles = clause.between(walls[0][1], said.start, Kind.ARTICLE)
+    following = clause.text[said.end : clause.stretch.end].split(maxsplit=1)[:1]
+    for article in articles:
+        words = clause.text[article.end : said.start].split() + following
+        if not any(each.lower().strip(".,;)") in clause.words.measures for each in words):
+            return True
+    return False
 
 
 def _is_neighbour(clause: Clause, noun: Mark, earlier: list[Mark]) -> bool:

@@ -11,7 +11,7 @@ from typing import Final
 
 from reporting.reading.quantities import ImageNumber, Size, images_in, sizes_in
 from reporting.reading.sections import Stretch
-from reporting.reading.vocabulary import Kind, Mark, Vocabulary
+from reporting.reading.vocabulary import Kind, Mark, Meaning, Vocabulary
 
 _SEPARATES: Final = frozenset({Kind.JOIN, Kind.BREAK, Kind.NEGATION, Kind.NEIGHBOUR})
 _SIGNS: Final = re.compile(r"[,;:](?!\d)|(?<!\d)[,:]")
@@ -20,6 +20,10 @@ _BRACKETS: Final = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 _DATE: Final = re.compile(
     r"\b(?:\d{4}-\d{2}-\d{2}|\d{1,2}\.\s?\d{1,2}\.\s?\d{2,4}|\d{1,2}/\d{1,2}/\d{2,4}|\d{1,2}/\d{4})"
 )
+_SEGMENT: Final = re.compile(
+    r"\b(?:[Ss]egments?|[Ss]eg\.|S)\s?(?P<number>\d{1,2}|[IVX]{1,4})(?P<part>[ab]?)\b"
+)
+_ROMAN: Final = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
 _SPACE: Final = re.compile(r"\s+")
 
 
@@ -67,12 +71,13 @@ class Clause:
         return [each for each in self.separators if start <= each[0] and each[1] <= end]
 
     def chunk(self, place: int) -> tuple[int, int]:
-        """Return the chunk a place is in; inside brackets, of these."""
+        """Return the chunk a place is in; brackets are chunks of their own."""
         start, end = self.stretch.start, self.stretch.end
         for opens, closes in self.brackets:
             if opens < place < closes:
                 start, end = opens + 1, closes - 1
         pieces = [*self.separators, *self._signs_in_brackets(start, end)]
+        pieces += [(a, b) for a, b in self.brackets if not a < place < b]
         starts = [stop for begin, stop in pieces if start <= begin and stop <= place]
         ends = [begin for begin, stop in pieces if place < begin and stop <= end]
         return max(starts, default=start), min(ends, default=end)
@@ -112,7 +117,9 @@ def clause(text: str, stretch: Stretch, words: Vocabulary) -> Clause:
     sizes = tuple(sizes_in(_blank(said, start, (*dates, *shown)), start))
     numbers = [(each.start, each.end) for each in sizes]
     blanked = _blank(said, start, (*dates, *shown, *numbers))
-    marks = tuple(words.marks(blanked, start))
+    segments = [_segment(match, start) for match in _SEGMENT.finditer(blanked)]
+    named = _blank(blanked, start, [(each.start, each.end) for each in segments])
+    marks = tuple(sorted((*words.marks(named, start), *segments), key=lambda each: each.start))
     brackets = tuple((m.start() + start, m.end() + start) for m in _BRACKETS.finditer(said))
     signs = [(m.start() + start, m.end() + start) for m in _SIGNS.finditer(blanked)]
     signs += [(each.start, each.end) for each in marks if each.kind in _SEPARATES]
@@ -130,6 +137,14 @@ def clause(text: str, stretch: Stretch, words: Vocabulary) -> Clause:
         brackets=brackets,
         separators=tuple(sorted(outside)),
     )
+
+
+def _segment(match: re.Match[str], offset: int) -> Mark:
+    """Return the mark of a segment of lung or liver: which organ it is of is said elsewhere."""
+    said = match["number"]
+    number = said if said.isdigit() else str(_ROMAN.index(said) if said in _ROMAN else said)
+    meaning = Meaning(kind=Kind.PLACE, site=f"segment {number}{match['part']}")
+    return Mark(meaning, match.group(), match.start() + offset, match.end() + offset)
 
 
 def _blank(text: str, offset: int, taken: Sequence[tuple[int, int]]) -> str:

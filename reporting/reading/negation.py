@@ -26,17 +26,22 @@ def presence_of(clause: Clause, noun: Mark) -> tuple[Presence, str | None]:
 
 
 def hedges_of(clause: Clause, noun: Mark) -> tuple[str, ...]:
-    """Return the words of doubt in a noun's own chunk and right before it."""
+    """Return the words that doubt a noun itself: before it, or behind it with nothing after."""
     begin, end = clause.chunk(noun.start)
     nouns = clause.nouns
     place = nouns.index(noun)
     begin = max(begin, nouns[place - 1].end) if place else begin
-    found = clause.between(begin, end, Kind.HEDGE)
+    found = clause.between(begin, noun.start, Kind.HEDGE)
+    found += [  # "nodule, suspicious for malignancy" is a nodule
+        each
+        for each in clause.between(noun.end, end, Kind.HEDGE)
+        if not clause.unknown(each.end, end)
+    ]
     if place + 1 == len(nouns):  # "...?" and "..., cannot be excluded" end a sentence
         found += [
             each
             for each in clause.between(end, clause.stretch.end, Kind.HEDGE)
-            if not clause.unknown(noun.end, each.start)
+            if not clause.unknown(noun.end, clause.stretch.end)
         ]
     return tuple(each.text for each in found)
 

@@ -38,6 +38,7 @@ from reporting.reading.vocabulary import (
 )
 
 _STATES_FINDINGS: Final = frozenset({"", "findings", "impression"})
+_TELLING: Final = frozenset({Kind.NOUN, Kind.PLACE, Kind.SIDE, Kind.HEDGE, Kind.STUDY})
 _LABEL: Final = re.compile(r"[^\n:.;]{1,48}:")
 _WORDS: Final = re.compile(r"[^\W\d_]+")
 _DISTANCE: Final = "a distance, thickness or the like, no size of a finding"
@@ -86,7 +87,7 @@ def read_parts(
     whole = "\n".join(part.text for part in parts)
     if not whole.strip():
         raise InputError("the report holds no text: give one that does")
-    told = language or language_of(whole)
+    told = language or language_of(whole, table)
     if told not in LANGUAGES:
         raise InputError(f"reports in {told!r} are not read: use one of {', '.join(LANGUAGES)}")
     words = vocabulary(told, table)
@@ -101,11 +102,13 @@ def read_parts(
     )
 
 
-def language_of(text: str) -> str:
-    """Return the language whose small words are most in a text; English where none are."""
+def language_of(text: str, table: ConceptTable) -> str:
+    """Return the language that most of a text's words are of; English where none tells."""
     said = [each.lower() for each in _WORDS.findall(text)]
     counts = {
-        code: sum(word in telling for word in said) for code, telling in telling_words().items()
+        code: sum(word in telling for word in said)
+        + sum(each.kind in _TELLING for each in vocabulary(code, table).marks(text))
+        for code, telling in telling_words().items()
     }
     return max(LANGUAGES, key=lambda code: counts[code])
 

@@ -64,7 +64,7 @@ def _next(clause: Clause, mark: Mark, number: Size | ImageNumber) -> bool:
 def _right_behind(clause: Clause, end: int, stop: int) -> bool:
     """Tell whether "previously" or "on the prior" follows at once."""
     for mark in clause.between(end, stop):
-        words = clause.text[end : mark.start].strip(" ,(").lower().split()
+        words = clause.text[end : mark.start].strip(" ,").lower().split()
         if mark.kind in {Kind.EARLIER, Kind.STUDY} and not words:
             return mark.kind is Kind.STUDY or " " not in mark.text  # no "compared to"
         if mark.kind is Kind.STUDY and words and words[0] in clause.words.on_study:

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, Final
 
@@ -102,6 +102,8 @@ class Vocabulary:
         Words that carry a negation on to the next noun.
     on_study
         Words before an earlier study that a number is of: "9 mm on the prior".
+    measures
+        What is measured of a finding: "with a volume of".
     telling_on
         Words that go on with what the sentence before named.
     headings
@@ -115,6 +117,7 @@ class Vocabulary:
     alternatives: frozenset[str]
     on_study: frozenset[str]
     telling_on: frozenset[str]
+    measures: frozenset[str]
     headings: Mapping[str, str]
     pattern: re.Pattern[str]
 
@@ -138,6 +141,7 @@ def telling_words() -> Mapping[str, frozenset[str]]:
     return {code: frozenset(_document(code)["telling"]) for code in LANGUAGES}
 
 
+@lru_cache(maxsize=8)
 def vocabulary(language: str, table: ConceptTable) -> Vocabulary:
     """Return the vocabulary of a language with the nouns and organs of a concept table."""
     document = _document(language)
@@ -159,6 +163,7 @@ def vocabulary(language: str, table: ConceptTable) -> Vocabulary:
         alternatives=frozenset(document["alternatives"]),
         on_study=frozenset(document["on_study"]),
         telling_on=frozenset(document["telling_on"]),
+        measures=frozenset(document["measures"]),
         headings={
             heading: section for section, forms in document["headings"].items() for heading in forms
         },

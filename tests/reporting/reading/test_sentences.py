@@ -157,6 +157,7 @@ PRESENCE = {
     "The nodule is not calcified.": ["present"],
     "Possible metastasis.": ["uncertain"],
     "Metastasis?": ["uncertain"],
+    "A nodule, suspicious for malignancy.": ["present"],
     "Nodule, possibly metastasis.": ["present", "uncertain"],
     "A metastasis cannot be excluded.": ["uncertain"],
     "Kein Rundherd.": ["absent"],
@@ -194,6 +195,42 @@ def test_series_and_image_numbers_are_read(text, places):
     (finding,) = read(text).findings
     assert [(each.series, each.image, each.last_image) for each in finding.images] == places
     assert len(finding.quantities) == ("12 mm" in text)
+
+
+def test_a_segment_is_a_place():
+    (finding,) = read("Hypodense lesion of the liver in segment VII, 14 mm.").findings
+    assert (finding.concept, finding.site) == ("liver lesion", "segment 7")
+    assert [each.values for each in finding.quantities] == [(14,)]
+
+
+REPORT = """\
+CLINICAL HISTORY: 64-year-old with left lung cancer.
+COMPARISON: CT chest 03/12/2022.
+FINDINGS:
+Lungs: There is a spiculated nodule in the right upper lobe measuring 14 x 11 mm (series 4, image
+112), previously 10 x 8 mm. A second 6 mm ground-glass nodule is seen in the lingula.
+Pleura: No pleural effusion or pneumothorax.
+Mediastinum: Right paratracheal lymph node measures 11 mm in short axis.
+Upper abdomen: Simple cyst in the right kidney measuring 2.3 cm. The spleen measures 12 cm.
+IMPRESSION:
+1. Interval growth of the right upper lobe nodule, now 14 mm compared with 10 mm previously.
+2. Decreased size of left renal mass from 4.5 cm to 3.8 cm.
+"""
+
+
+def test_a_whole_report():
+    assert told(REPORT) == [
+        ("lung nodule", "right", [(14, 11)], [(10, 8)]),
+        ("lung nodule", None, [(6,)], []),
+        ("pleural effusion", None, [], []),
+        ("pneumothorax", None, [], []),
+        ("lymph node", "right", [(11,)], []),
+        ("renal cyst", "right", [(23,)], []),
+        ("spleen", None, [(120,)], []),
+        ("lung nodule", "right", [(14,)], [(10,)]),
+        ("renal mass", "left", [(38,)], [(45,)]),
+    ]
+    assert read(REPORT).left_out == ()
 
 
 def test_sections_that_state_no_findings_give_none():
