@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
 
 from pydicom.dataset import Dataset
 
@@ -13,6 +12,7 @@ from copilot.agent.agent import Agent, Outcome, When
 from copilot.candidates import Listed, asks_for_candidates, listed, unheeded
 from copilot.hints import Hints, LaidMask
 from copilot.over_time import areas_csv
+from copilot.picturing import picture_of
 from copilot.planner import RulePlanner, makes_masks
 from copilot.reviewer import RuleReviewer
 from dicom_node.context import study_context
@@ -22,7 +22,7 @@ from dicom_node.seg_writer import SegWriter
 from dicom_node.volumes import load_series
 from domain.candidate import Candidate
 from domain.command import Command, MeasureCommand, SegmentCommand, ShowCommand
-from domain.concepts import Concept, ConceptTable, Window
+from domain.concepts import Concept, ConceptTable
 from domain.errors import CannotDoError, InputError
 from domain.measurement import Finding
 from domain.ports import CandidateFinder, Progress, Segmenter, UidSource, no_progress
@@ -34,10 +34,7 @@ from domain.volume import Volume
 from reporting.draft import DraftRenderer, draft_report
 from reporting.findings import Tracking, located, measured
 from reporting.over_time import FrameArea, areas_over_time
-from reporting.pictures import View, outline_png
 from reporting.sr import SrAuthor, measurement_report
-
-_CT_WINDOW: Final = Window(center=40.0, width=400.0)
 
 Load = Callable[[Sequence[Path], Progress], Volume]
 Seen = Callable[[Segment], None]
@@ -402,7 +399,7 @@ class Analyst:
                     segment=segment,
                     concept=concept,
                     finding=finding,
-                    picture=_picture(volume, segment, concept, finding),
+                    picture=picture_of(volume, segment.mask, concept, finding),
                     areas=areas_over_time(volume, segment.mask) if volume.grid.is_time else (),
                 )
             )
@@ -470,19 +467,3 @@ class _Stopwatch:
             yield
         finally:
             self.seconds[step] = round(time.perf_counter() - start, 3)
-
-
-def shown_window(modality: str, concept: Concept | None) -> Window | None:
-    """Return the grey levels in which a mask is shown; None for those of the volume's values."""
-    if modality != "CT":
-        return None
-    return concept.window if concept and concept.window else _CT_WINDOW
-
-
-def _picture(volume: Volume, segment: Segment, concept: Concept | None, finding: Finding) -> bytes:
-    window = shown_window(volume.modality, concept)
-    key_slice = finding.evidence.key_slice_index
-    noun = "frame" if volume.grid.is_time else "image"
-    caption = (finding.tracking_id, f"{noun} {key_slice + 1} of {volume.grid.shape[0]}")
-    view = View(slice_index=key_slice, window=window, caption=caption)
-    return outline_png(volume, segment.mask, view)

@@ -12,7 +12,7 @@ from copilot.results import Result, Results
 from copilot.results import State as ResultState
 from copilot.twins import SEG
 from copilot.understanding import meant, understood
-from copilot.workflows.delivery import DELIVER, Delivery, Outbox
+from copilot.workflows.delivery import Delivery, Outbox
 from copilot.workflows.durable import GOES_ON, Durable
 from copilot.workflows.orders import COMMAND, Hand, Order
 from copilot.workflows.running import Running
@@ -274,7 +274,7 @@ class Desk:
     def _begin(self, delivery: Delivery) -> None:
         if delivery.is_open and self._durable.status(delivery.old_workflow_id) not in GOES_ON:
             self._durable.enqueue(
-                DELIVER, delivery.workflow_id, delivery.result_id, delivery.destination
+                delivery.workflow, delivery.workflow_id, delivery.result_id, delivery.destination
             )
 
     def _wait(self, identity: str, wait_s: float) -> None:

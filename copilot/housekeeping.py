@@ -37,7 +37,7 @@ class Housekeeping:
     def keeper(self) -> Keeper:
         """What knows of every study whether it may go."""
         home = self._home
-        home.results, home.outbox, self.holds  # noqa: B018 - their tables are looked into
+        home.results, home.outbox, home.dispatches, self.holds  # noqa: B018 - their tables are looked into
         settings = home.settings.retention
         return Keeper(
             store=home.store,

@@ -42,7 +42,10 @@ from copilot.metrics import Sources, exposition
 from copilot.models.catalog import DEFAULT
 from copilot.ohif import INSTALLED
 from copilot.peers import PeerWatch
-from copilot.reports.fields import Reports
+from copilot.reports.composing import Composer
+from copilot.reports.exporting import Exports
+from copilot.reports.fields import Reports, confirmed
+from copilot.reports.kept import KeptFindings
 from copilot.reports.lifecycle import Lifecycle
 from copilot.reports.signatures import keep_verification
 from copilot.reports.versions import Version, Versions
@@ -165,7 +168,15 @@ def application(home: House) -> FastAPI:
     app.include_router(work_router(home.results, SystemClock()))
     _add_page(app, home, happenings)
     app.include_router(glimpses_router(workplace.glimpses, home.results))
-    app.include_router(reports_router(reports))
+    exports = Exports(
+        lifecycle=reports,
+        results=home.results,
+        kept=KeptFindings(home.results, home.concepts),
+        concepts=home.concepts,
+        volume_of=lambda series: home.volumes.load(home.store.instance_paths(series)),
+        clock=SystemClock(),
+    )
+    app.include_router(reports_router(reports, exports))
     _add_guard(app, home)
     add_dicomweb(
         app,
@@ -188,26 +199,47 @@ def _lifecycle(home: House, desk: Desk) -> Lifecycle:
                 return study_head(*headers([path]))
         raise InputError("no image of the study is stored here any more: its head is not known")
 
-    def signed(_study: StudyUID, version: Version) -> None:
+    def signed(study: StudyUID, version: Version) -> None:
         organization = home.settings.reporting.organization or "Not stated"
         verification = Verification(signature=version.signature, organization=organization)
         for result in version.results:
             folder = home.results.folder(result) / FOLDER
             keep_verification(folder, version.version, verification)
         desk.deliver_signed(version.results)
+        for destination in home.settings.report_destinations:
+            _send_report(home, study, version, destination.name)
 
-    return Lifecycle(
+    kept = KeptFindings(home.results, home.concepts)
+    made = Lifecycle(
         engine=home.database,
         reports=Reports(
-            engine=home.database, results=home.results, audit=home.audit, clock=SystemClock()
+            engine=home.database,
+            results=home.results,
+            audit=home.audit,
+            clock=SystemClock(),
+            templates=home.templates,
+            findings=kept.of,
         ),
         versions=Versions(home.database),
         archive=home.store,
         audit=home.audit,
         clock=SystemClock(),
         head=head,
+        composer=Composer(lambda identity: confirmed(kept.called(identity))),
         signed=signed,
     )
+    home.report_of = lambda study, version: made.report(StudyUID(study), version)
+    return made
+
+
+def _send_report(home: House, study: StudyUID, version: Version, destination: str) -> None:
+    """Queue a signed version for a system that takes reports; what cannot go is written down."""
+    try:
+        home.report_courier.deliver(study, version.version, destination, version.signature.name)
+    except InputError as error:
+        log.warning("report.not_queued destination=%s reason=%s", destination, error)
+        subject = f"version {version.version} of report {study} for {destination}"
+        home.audit.record(actor=version.signature.name, act="report.not_queued", subject=subject)
 
 
 def _add_page(app: FastAPI, home: House, happenings: Happenings) -> None:

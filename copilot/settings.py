@@ -309,16 +309,20 @@ class RuleSettings(_Table):
     push_warned: bool = False
 
 
+class ReportingSettings(_Table):
+    """Who signs reports, their templates and language, and whether a language model polishes."""
+
+    organization: str
+    templates: str
+    language: Annotated[str, Field(pattern=r"[a-z]{2}")]
+    polish: bool
+    polish_timeout_s: Seconds
+
+
 class ObjectSettings(_Table):
     """The DICOM objects we make."""
 
     uid_root: str
-
-
-class ReportingSettings(_Table):
-    """Reports, and who signs them."""
-
-    organization: str = ""
 
 
 class PeerTlsSettings(_Table):
@@ -384,6 +388,23 @@ class PeerSettings(_Table):
             raise ValueError("give token_file, or user and password_file together, or neither")
 
 
+class ReportDestinationSettings(_Table):
+    """A system that takes reports as HL7 v2 messages over MLLP; without tls in the clear."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    host: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(ge=1, le=65535)]
+    sending_application: str = "RADCOPILOT"
+    sending_facility: str = ""
+    receiving_application: str = ""
+    receiving_facility: str = ""
+    assigning_authority: str = ""
+    processing: Literal["P", "T", "D"] = "P"
+    connect_timeout_s: Seconds = 10.0
+    answer_timeout_s: Seconds = 30.0
+    tls: PeerTlsSettings | None = None
+
+
 class Settings(_Table):
     """All settings of one process."""
 
@@ -403,7 +424,15 @@ class Settings(_Table):
     objects: ObjectSettings
     reporting: ReportingSettings
     peers: tuple[PeerSettings, ...] = ()
+    report_destinations: tuple[ReportDestinationSettings, ...] = ()
     rules: tuple[RuleSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        names = [each.name for each in self.report_destinations]
+        if len(set(names)) < len(names):
+            raise ValueError("report_destinations has a name twice")
+        return self
 
 
 def load_settings(path: Path | None = None) -> Settings:

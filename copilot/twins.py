@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from pydicom.dataset import Dataset
 
-from copilot.analysis import shown_window
+from copilot.picturing import shown_window
 from copilot.reports.signatures import signed_name, verifications_in
 from copilot.results import Result
 from copilot.system import NamedUids

@@ -32,20 +32,33 @@ from copilot.fetching import Fetcher
 from copilot.intent.grammar import SpokenGrammar
 from copilot.loading import Volumes
 from copilot.looking_ahead import LookingAhead
+from copilot.mllp import Listener
 from copilot.models.install import BuildStep, ModelInstaller
+from copilot.polishing import Polisher, polisher_of
 from copilot.results import Results
-from copilot.settings import PeerSettings, Settings, read_secret
+from copilot.settings import (
+    PeerSettings,
+    PeerTlsSettings,
+    ReportDestinationSettings,
+    Settings,
+    read_secret,
+)
 from copilot.system import RandomUids, SystemClock
+from copilot.templates import Templates
 from copilot.workflows.delivery import (
     DELIVER,
+    DELIVER_REPORT,
     OLD_DELIVER,
     QUEUE,
+    REPORT_QUEUE,
     Courier,
     Delivery,
     Outbox,
 )
 from copilot.workflows.durable import Durable, Workflow, WorkQueue, step, work_database
 from copilot.workflows.packing import Destination, Packer
+from copilot.workflows.reports_out import Destination as ReportDestination
+from copilot.workflows.reports_out import Dispatches, ReportCourier, ReportOf
 from dicom_node.commitment import CommitmentDesk
 from dicom_node.completeness import QuietPeriods
 from dicom_node.door import Allowed, Door
@@ -61,7 +74,9 @@ from dicom_node.wado import WebSource
 from domain.concepts import ConceptTable
 from domain.errors import InputError, SettingsError, StorageError
 from domain.ports import EngineContext, Progress, Segmenter, Transcriber
+from domain.report import Report
 from reporting.draft import DraftRenderer
+from reporting.exports.enclosed import Envelope
 from segmentation.litemedsam.convert import build_onnx
 from segmentation.lung.nodules import NoduleFinder
 from segmentation.medsam3.install import Sources, build
@@ -83,6 +98,7 @@ class House:
         self.settings = settings
         self._listeners: list[Arrival] = []
         self.executor = SERVER
+        self.report_of: ReportOf = _no_report
 
     @cached_property
     def database(self) -> Engine:
@@ -168,6 +184,22 @@ class House:
     def concepts(self) -> ConceptTable:
         """The concept table."""
         return load_concepts()
+
+    @cached_property
+    def templates(self) -> Templates:
+        """The report templates, ours and the site's.
+
+        Raises
+        ------
+        InputError
+            For the first that can't be used, naming file, line and remedy.
+        """
+        return Templates(self.settings.reporting, self.concepts)
+
+    @cached_property
+    def polisher(self) -> Polisher | None:
+        """What asks the site's language model to reword a sentence; None where it is off."""
+        return polisher_of(self.settings, self.concepts)
 
     @cached_property
     def uids(self) -> RandomUids:
@@ -363,7 +395,48 @@ class House:
         return (
             Workflow(name=DELIVER, run=deliver, queue=QUEUE, at_once=at_once),
             Workflow(name=OLD_DELIVER, run=deliver_unprepared, queue=QUEUE, at_once=at_once),
+            Workflow(name=DELIVER_REPORT, run=self._deliver_report, queue=REPORT_QUEUE),
         )
+
+    def _deliver_report(self, key: str, destination: str) -> str:
+        return self.report_courier.run(key, destination, step)
+
+    @cached_property
+    def report_courier(self) -> ReportCourier:
+        """What brings versions of reports, as ``report_of`` returns them, to their destinations."""
+
+        def later(delivery: Delivery, pause_s: float) -> None:
+            self.queue_delivery(self.durable, delivery, pause_s)
+
+        return ReportCourier(
+            outbox=self.outbox,
+            dispatches=self.dispatches,
+            report_of=self.report_of,
+            destinations={
+                each.name: ReportDestination(
+                    listener=self.listener(each),
+                    envelope=Envelope(
+                        **each.model_dump(
+                            include={field.name for field in fields(Envelope)} - {"at"}
+                        )
+                    ),
+                )
+                for each in self.settings.report_destinations
+            },
+            audit=self.audit,
+            later=later,
+        )
+
+    @cached_property
+    def dispatches(self) -> Dispatches:
+        """Which versions of reports went, or go, to destinations."""
+        self._make_root()
+        return Dispatches(self.database, SystemClock())
+
+    def listener(self, settings: ReportDestinationSettings) -> Listener:
+        """Return who takes HL7 messages."""
+        plain = settings.model_dump(include={field.name for field in fields(Listener)} - {"tls"})
+        return Listener(**plain, tls=_client_tls(settings.tls))
 
     @cached_property
     def packer(self) -> Packer:
@@ -382,7 +455,7 @@ class House:
     def queue_delivery(self, queue: WorkQueue, delivery: Delivery, pause_s: float = 0.0) -> None:
         """Queue the next try of a delivery."""
         queue.enqueue(
-            DELIVER,
+            delivery.workflow,
             delivery.workflow_id,
             delivery.result_id,
             delivery.destination,
@@ -520,14 +593,7 @@ class House:
                 f"{settings.ae_title} is a DICOMweb peer (stow_url): it has no C-ECHO and no "
                 "C-MOVE; name a peer with host and port"
             )
-        tls = None
-        if settings.tls is not None:
-            tls = ClientTls(
-                ca=_given(settings.tls.ca),
-                certificate=_given(settings.tls.certificate),
-                key=_given(settings.tls.key),
-                check_hostname=settings.tls.check_hostname,
-            )
+        tls = _client_tls(settings.tls)
         plain = settings.model_dump(include={field.name for field in fields(Peer)} - {"tls"})
         return DicomPeer(self.settings.node.ae_title, Peer(**plain, tls=tls), self.commitments)
 
@@ -579,6 +645,21 @@ def _file(name: str) -> Path:
 
 def _given(name: str) -> Path | None:
     return _file(name) if name else None
+
+
+def _client_tls(settings: PeerTlsSettings | None) -> ClientTls | None:
+    if settings is None:
+        return None
+    return ClientTls(
+        ca=_given(settings.ca),
+        certificate=_given(settings.certificate),
+        key=_given(settings.key),
+        check_hostname=settings.check_hostname,
+    )
+
+
+def _no_report(report_id: str, version: int) -> Report:
+    raise InputError(f"there is no version {version} of a report {report_id!r}")
 
 
 def _build_litemedsam(members: Path, built: Path, progress: Progress) -> None:

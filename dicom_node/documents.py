@@ -27,14 +27,28 @@ REJECTION_SERIES_NUMBER: Final = 9008
 _REJECTED: Final = Code("113001", "DCM", "Rejected for Quality Reasons")  # PS3.16 CID 7011
 
 
-def encapsulated_pdf(origin: Origin, pdf: bytes, uids: UidSource, title: str) -> Dataset:
-    """Return a PDF of the draft as a DICOM object that names the images it speaks of."""
+def encapsulated_pdf(
+    origin: Origin,
+    pdf: bytes,
+    uids: UidSource,
+    title: str,
+    *,
+    is_verified: bool = False,
+) -> Dataset:
+    """Return a PDF of a report as a DICOM object that names the images it speaks of.
+
+    Parameters
+    ----------
+    is_verified
+        Whether a person has signed it: else it is a draft, and says so outside the PDF, too.
+    """
+    named = "radcopilot report" if is_verified else "radcopilot report draft"
     made = begun(
         origin,
         uids,
         sop_class_uid=str(EncapsulatedPDFStorage),
         modality="DOC",
-        series=(PDF_SERIES_NUMBER, "radcopilot report draft"),
+        series=(PDF_SERIES_NUMBER, named),
     )
     made.ConversionType = "WSD"
     made.ContentDate = made.ContentTime = None
@@ -50,7 +64,7 @@ def encapsulated_pdf(origin: Origin, pdf: bytes, uids: UidSource, title: str) ->
     made.SourceInstanceSequence = list(seen.values())
     made.DocumentTitle = title
     made.ConceptNameCodeSequence = [coded("18748-4", "LN", "Diagnostic Imaging Report")]
-    made.VerificationFlag = "UNVERIFIED"
+    made.VerificationFlag = "VERIFIED" if is_verified else "UNVERIFIED"
     made.MIMETypeOfEncapsulatedDocument = "application/pdf"
     made.EncapsulatedDocument = pdf + b"\0" * (len(pdf) % 2)
     made.EncapsulatedDocumentLength = len(pdf)

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from domain.codes import Code
 from domain.errors import InputError
@@ -10,6 +10,7 @@ from domain.segment import Provenance
 from domain.uids import InstanceUID
 
 Position: TypeAlias = tuple[float, float, float]
+SIDES: Final = frozenset({None, "left", "right", "both"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +101,8 @@ class Finding:
         Canonical phrase, or None for "this lesion".
     code, site
         The finding's type and, where the concept has one, its anatomic place.
+    side
+        "left", "right" or "both", the patient's; None where there is none or it is not known.
     warnings
         What stands between this and being believed.
     statistics
@@ -121,6 +124,10 @@ class Finding:
     warnings: tuple[str, ...] = field(default=())
     statistics: tuple[Statistic, ...] = ()
     absent: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.side not in SIDES:
+            raise InputError(f"the side of a finding is left, right, both or none, not {self.side}")
 
     def measurement(self, concept: Code) -> Measurement | None:
         """Return the first measurement of this kind, or None."""

@@ -1,49 +1,25 @@
 """The draft as a PDF: DRAFT on every page, its text to be selected, its fonts inside."""
 
-import html
-import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from reportlab.lib.pagesizes import A4
-from reportlab.lib.styles import ParagraphStyle
-from reportlab.lib.units import mm
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFont
-from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import (
-    Flowable,
-    Image,
-    KeepTogether,
-    ListFlowable,
-    ListItem,
+from reporting.exports.blocks import (
+    Block,
+    Bullet,
+    Bullets,
+    Figure,
+    Heading,
     Paragraph,
-    SimpleDocTemplate,
-    Spacer,
-    Table,
+    Rows,
+    Sheet,
 )
+from reporting.exports.typesetting import pdf_of
+from reporting.exports.words import ENGLISH
 
-_FONT: Final = "DejaVuSans"
-_BOLD: Final = "DejaVuSans-Bold"
-_MARGIN: Final = 20 * mm
-_BANNER: Final = 9 * mm
-_DRAFT: Final = (
-    "DRAFT \N{MIDDLE DOT} not signed, not verified \N{MIDDLE DOT} for review by a radiologist"
-)
-_BANNER_COLOUR: Final = (0x8A / 255, 0x2C / 255, 0x0D / 255)
-_PICTURE_WIDTH: Final = 110 * mm
-_TALLEST: Final = 150 * mm
-_TEXT: Final = ParagraphStyle("text", fontName=_FONT, fontSize=9.5, leading=13)
-_SMALL: Final = ParagraphStyle("small", parent=_TEXT, fontSize=8, leading=11)
-_TITLE: Final = ParagraphStyle("title", parent=_TEXT, fontName=_BOLD, fontSize=14, leading=20)
-_SECTION: Final = ParagraphStyle(
-    "section", parent=_TEXT, fontName=_BOLD, fontSize=11, leading=15, spaceBefore=8, spaceAfter=3
-)
-_BOLD_MARK: Final = re.compile(r"\*\*(.+?)\*\*")
+_BOLD: Final = re.compile(r"\*\*(.+?)\*\*")
+_DRAFT: Final = "**DRAFT"  # the sheet says it itself
 _RULE: Final = re.compile(r"\|[-|: ]+\|")
 
 
@@ -65,54 +41,28 @@ def draft_pdf(markdown: str, pictures: Sequence[Picture] = (), title: str = "Dra
     title
         Of the file; a patient's name has no place in it.
     """
-    _register_fonts()
-    buffer = io.BytesIO()
-    document = SimpleDocTemplate(
-        buffer,
-        pagesize=A4,
-        leftMargin=_MARGIN,
-        rightMargin=_MARGIN,
-        topMargin=_MARGIN + _BANNER,
-        bottomMargin=_MARGIN,
-        title=title,
-        author="radcopilot",
-        invariant=1,
+    figures = (
+        Figure(png=each.png, alternative=f"Outline of {each.caption}", caption=each.caption)
+        for each in pictures
     )
-    flow = [*_flowables(markdown), *(_shown(each) for each in pictures)]
-    document.build(flow or [Spacer(1, 1)], onFirstPage=_mark, onLaterPages=_mark)
-    return buffer.getvalue()
+    return pdf_of(
+        Sheet(
+            title=title,
+            language=ENGLISH.language,
+            standing=ENGLISH.draft,
+            foot=ENGLISH.foot,
+            page=ENGLISH.page,
+            is_final=False,
+            blocks=(*_blocks(markdown), *figures),
+        )
+    )
 
 
-def _register_fonts() -> None:
-    spec = find_spec("matplotlib")  # found and not imported: that takes a second
-    assert spec is not None
-    assert spec.origin is not None
-    folder = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
-    for name in (_FONT, _BOLD):
-        if name not in pdfmetrics.getRegisteredFontNames():
-            pdfmetrics.registerFont(TTFont(name, str(folder / f"{name}.ttf")))
-    pdfmetrics.registerFontFamily(_FONT, normal=_FONT, bold=_BOLD, italic=_FONT, boldItalic=_BOLD)
-
-
-def _mark(canvas: Canvas, document: Any) -> None:  # noqa: ANN401 - reportlab's own
-    """Draw what stands on every page."""
-    width, height = A4
-    canvas.saveState()
-    canvas.setFillColorRGB(*_BANNER_COLOUR)
-    canvas.rect(0, height - _BANNER, width, _BANNER, stroke=0, fill=1)
-    canvas.setFillColorRGB(1, 1, 1)
-    canvas.setFont(_BOLD, 10)
-    canvas.drawCentredString(width / 2, height - _BANNER + 3 * mm, _DRAFT)
-    canvas.setFillColorRGB(0.34, 0.38, 0.42)
-    canvas.setFont(_FONT, 8)
-    canvas.drawCentredString(width / 2, 10 * mm, f"DRAFT, page {document.page}")
-    canvas.restoreState()
-
-
-def _flowables(markdown: str) -> Iterator[Flowable]:
+def _blocks(markdown: str) -> Iterator[Block]:
     """Yield the blocks of the Markdown that drafts are written in; the rest is plain text."""
-    items: list[tuple[int, str]] = []
-    rows: list[list[str]] = []
+    items: list[tuple[bool, str]] = []
+    rows: list[tuple[str, ...]] = []
+    columns = 0
     for line in [*markdown.splitlines(), "", "\N{END OF TEXT}"]:
         text = line.strip()
         is_item, is_row = text.startswith("- "), text.startswith("|")
@@ -122,54 +72,43 @@ def _flowables(markdown: str) -> Iterator[Flowable]:
         if rows and not is_row:
             yield _tabled(rows)
             rows = []
+        columns = columns if is_row else 0
         if is_item:
-            items.append((len(line) - len(line.lstrip()), text[2:]))
+            items.append((line != line.lstrip(), _plain(text[2:])))
         elif is_row:
-            cells = [cell.strip() for cell in text.strip("|").split("|")]
+            inner = text.removeprefix("|").removesuffix("|")
+            columns = columns or inner.count("|") + 1  # of the first row: later bars are text
+            cells = tuple(_plain(cell.strip()) for cell in inner.split("|", columns - 1))
             if any(cells) and not _RULE.fullmatch(text):
                 rows.append(cells)
-        elif text and text != "\N{END OF TEXT}":
+        elif text and text != "\N{END OF TEXT}" and not text.startswith(_DRAFT):
             yield _block(text)
 
 
-def _block(text: str) -> Flowable:
+def _block(text: str) -> Block:
     if text.startswith("## "):
-        return Paragraph(_marked_up(text[3:]), _SECTION)
+        return Heading(level=2, text=_plain(text[3:]))
     if text.startswith("# "):
-        return Paragraph(_marked_up(text[2:]), _TITLE)
-    return Paragraph(_marked_up(text), _SMALL)
+        return Heading(level=1, text=_plain(text[2:]))
+    return Paragraph(text=_plain(text))
 
 
-def _listed(items: Sequence[tuple[int, str]]) -> Flowable:
-    return ListFlowable(
-        [
-            ListItem(
-                Paragraph(_marked_up(text), _SMALL if depth else _TEXT),
-                leftIndent=12 + 6 * depth,
-                value="\N{EN DASH}" if depth else "\N{BULLET}",
-            )
-            for depth, text in items
-        ],
-        bulletType="bullet",
-        bulletFontName=_FONT,
-        bulletFontSize=8,
-    )
+def _listed(items: Sequence[tuple[bool, str]]) -> Block:
+    """Return a list; what is indented stands below the item before it."""
+    found: list[list[str]] = []
+    for is_below, text in items:
+        if is_below and found:
+            found[-1].append(text)
+        else:
+            found.append([text])
+    return Bullets(items=tuple(Bullet(text=first, notes=tuple(rest)) for first, *rest in found))
 
 
-def _tabled(rows: Sequence[Sequence[str]]) -> Flowable:
-    cells = [[Paragraph(_marked_up(cell), _TEXT) for cell in row] for row in rows]
-    widths = [40 * mm, 130 * mm] if all(len(row) == 2 for row in rows) else None  # noqa: PLR2004
-    return Table(cells, colWidths=widths, hAlign="LEFT", spaceAfter=4)
+def _tabled(rows: Sequence[tuple[str, ...]]) -> Block:
+    """Return a table, its rows filled up to the longest."""
+    columns = max(len(row) for row in rows)
+    return Rows(rows=tuple(row + ("",) * (columns - len(row)) for row in rows))
 
 
-def _shown(picture: Picture) -> Flowable:
-    image = Image(io.BytesIO(picture.png))
-    share = min(_PICTURE_WIDTH / image.imageWidth, _TALLEST / image.imageHeight)
-    image.drawWidth, image.drawHeight = image.imageWidth * share, image.imageHeight * share
-    image.hAlign = "LEFT"
-    return KeepTogether([Spacer(1, 8), image, Paragraph(_marked_up(picture.caption), _SMALL)])
-
-
-def _marked_up(text: str) -> str:
-    """Return text for reportlab: its own markup escaped, bold kept."""
-    return _BOLD_MARK.sub(r"<b>\1</b>", html.escape(text, quote=False))
+def _plain(text: str) -> str:
+    return _BOLD.sub(r"\1", text)

@@ -41,12 +41,15 @@ class View:
     ----------
     rulers
         Whether rows and columns are counted along the edges.
+    is_draft
+        Whether it says DRAFT: until a person has signed for what it shows.
     """
 
     slice_index: int
     window: Window | None = None
     caption: Sequence[str] = ()
     rulers: bool = False
+    is_draft: bool = True
 
 
 def outline_png(image: Volume, mask: Mask, view: View) -> bytes:
@@ -106,7 +109,8 @@ def _annotate(picture: Image.Image, grid: Grid, view: View, pixels_per_mm: float
     width, height = picture.size
     size = max(_SMALLEST_TEXT, min(width, height) // _TEXT_SHARE)
     font = ImageFont.load_default(size=size)
-    _write(pen, (_MARGIN, _MARGIN), "DRAFT", fill=_DRAFT, font=font)
+    if view.is_draft:
+        _write(pen, (_MARGIN, _MARGIN), "DRAFT", fill=_DRAFT, font=font)
     for number, line in enumerate(view.caption):
         _write(pen, (_MARGIN, _MARGIN + _LINE * size * (number + 1)), line, fill=_TEXT, font=font)
     if grid.frame_of_reference_uid is not None:

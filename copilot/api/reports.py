@@ -3,9 +3,11 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from copilot.api.person import Asker
+from copilot.reports.exporting import Exports
 from copilot.reports.fields import Typed
 from copilot.reports.lifecycle import Lifecycle
 from domain.uids import StudyUID
@@ -36,15 +38,52 @@ class AmendBody(BaseModel):
     reason: Annotated[str, Field(max_length=1000)]
 
 
-def reports_router(lifecycle: Lifecycle) -> APIRouter:
+class TemplateBody(BaseModel):
+    """The template that a person wants; empty for the one that fits best."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(max_length=64)]
+
+
+def reports_router(lifecycle: Lifecycle, exports: Exports) -> APIRouter:
     """Return the routes of reports."""
     router = APIRouter(prefix="/api/studies/{study}/report", tags=["reports"])
+    _add_reading(router, lifecycle, exports)
+    _add_writing(router, lifecycle)
+    _add_moving(router, lifecycle)
+    return router
 
+
+def _add_reading(router: APIRouter, lifecycle: Lifecycle, exports: Exports) -> None:
     @router.get("")
     def get_report(study: str) -> dict[str, Any]:
         """Return the report of a study: its state, and fields by section with whose words."""
         return lifecycle.printed(StudyUID(study))
 
+    @router.get("/versions/{version}")
+    def get_version(study: str, version: int) -> dict[str, Any]:
+        """Return a signed version, word for word."""
+        return lifecycle.version(StudyUID(study), version)
+
+    @router.get("/difference")
+    def get_difference(study: str, earlier: int, later: int | None = None) -> list[dict[str, str]]:
+        """Return what changed from a signed version to a later one, or to what stands now."""
+        return lifecycle.difference(StudyUID(study), earlier, later)
+
+    @router.get("/exports/{name}")
+    def get_export(study: str, name: str, version: int | None = None) -> Response:
+        """Return the report as a file: text, markdown, html, pdf, csv, hl7 or fhir."""
+        made = exports.export(StudyUID(study), name, version)
+        disposition = f'attachment; filename="{made.name}"'
+        return Response(
+            made.content,
+            media_type=made.media_type,
+            headers={"Content-Disposition": disposition},
+        )
+
+
+def _add_writing(router: APIRouter, lifecycle: Lifecycle) -> None:
     @router.put("/fields/{field:path}")
     def put_field(study: str, field: str, body: FieldBody, person: Asker) -> dict[str, Any]:
         """Keep what was typed into a field."""
@@ -58,6 +97,14 @@ def reports_router(lifecycle: Lifecycle) -> APIRouter:
         lifecycle.take_back(StudyUID(study), field, person.name)
         return lifecycle.printed(StudyUID(study))
 
+    @router.put("/template")
+    def put_template(study: str, body: TemplateBody, person: Asker) -> dict[str, Any]:
+        """Fill another template; empty for the one that fits best."""
+        lifecycle.choose(StudyUID(study), body.name, person.name)
+        return lifecycle.printed(StudyUID(study))
+
+
+def _add_moving(router: APIRouter, lifecycle: Lifecycle) -> None:
     @router.post("/review")
     def post_review(study: str, person: Asker) -> dict[str, Any]:
         """Put the draft up for review."""
@@ -81,15 +128,3 @@ def reports_router(lifecycle: Lifecycle) -> APIRouter:
         """Begin the next version of a signed report."""
         lifecycle.amend(StudyUID(study), body.reason, person.name)
         return lifecycle.printed(StudyUID(study))
-
-    @router.get("/versions/{version}")
-    def get_version(study: str, version: int) -> dict[str, Any]:
-        """Return a signed version, word for word."""
-        return lifecycle.version(StudyUID(study), version)
-
-    @router.get("/difference")
-    def get_difference(study: str, earlier: int, later: int | None = None) -> list[dict[str, str]]:
-        """Return what changed from a signed version to a later one, or to what stands now."""
-        return lifecycle.difference(StudyUID(study), earlier, later)
-
-    return router

@@ -20,7 +20,7 @@ from copilot.cli.console import (
     say,
 )
 from copilot.cli.priors import Telling, compare_and_tell, prior_of
-from copilot.fhir import write_fhir
+from copilot.exporting import write_exports
 from copilot.hints import EarlierMask, Hints
 from copilot.printing import printed_analysis
 from copilot.understanding import understood
@@ -28,6 +28,7 @@ from dicom_node.files import dicom_files, one_series
 from domain.command import CompareCommand, QuestionCommand
 from domain.errors import CannotDoError, InputError
 from domain.uids import SeriesUID
+from reporting.exports.formats import FORMATS, format_called
 from reporting.wording import described
 
 
@@ -102,8 +103,15 @@ def ask(
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for SEG, SR and draft.")] = Path(),
     fhir: Annotated[
-        bool, typer.Option("--fhir", help="Also write report.fhir.json, a FHIR R4B bundle.")
+        bool, typer.Option("--fhir", help="As --export fhir: report.fhir.json, a FHIR R4B bundle.")
     ] = False,
+    export: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"Also write the report in a format: {', '.join(each.name for each in FORMATS)}. "
+            "May be repeated."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     config: Annotated[Path | None, typer.Option(help="Settings of the site.")] = None,
 ) -> None:
@@ -132,6 +140,9 @@ def ask(
         mask=EarlierMask(seg=mask, segment=segment) if mask is not None else None,
         slice_range=parsed_range(slices) if slices else None,
     )
+    formats = (*(export or ()), *(("fhir",) if fhir else ()))
+    for name in formats:
+        format_called(name)
     _check_output(output)
     files = one_series(dicom_files(path), SeriesUID(series) if series else None)
     if prior is not None:
@@ -143,7 +154,7 @@ def ask(
             command,
             hints=hints,
             engine=engine,
-            telling=Telling(sentence, output, as_json, fhir),
+            telling=Telling(sentence, output, as_json, formats),
         )
         return
     if prior_series or prior_box or prior_point:
@@ -152,7 +163,7 @@ def ask(
         raise InputError("there is nothing to compare with: give the prior's folder with --prior")
     with progress_bar() as progress:
         analysis = home.analyst.run(files, command, hints, progress, engine, agent=_when(agent))
-    written = analysis.write(output) | (write_fhir(analysis, output) if fhir else {})
+    written = analysis.write(output) | write_exports(analysis, output, formats)
     document = printed_analysis(analysis, written, sentence)
     if as_json:
         emit(document)

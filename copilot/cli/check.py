@@ -60,6 +60,7 @@ def _checks(home: House) -> Iterator[tuple[str, Check]]:
         yield f"model {name}", partial(_model, home, name)
     yield "engines", lambda: ", ".join(sorted(home.engines))
     yield "rules", Workplace(home).check
+    yield "templates", lambda: _templates(home)
     yield "workers", lambda: _workers(home)
     yield "DICOM port", lambda: _dicom_port(home)
     yield "DICOM callers", lambda: _callers(home)
@@ -70,6 +71,14 @@ def _checks(home: House) -> Iterator[tuple[str, Check]]:
         yield "OpenID provider", provider.check
     for peer in home.settings.peers:
         yield f"peer {peer.ae_title}", partial(asked, home, peer)
+    for destination in home.settings.report_destinations:
+        yield f"reports to {destination.name}", home.listener(destination).reach
+
+
+def _templates(home: House) -> str:
+    polished = "polished by the agent's endpoint" if home.polisher is not None else "not polished"
+    own = [each for each in home.templates.all if each.language == home.templates.words.code]
+    return f"{len(own)} in {home.templates.words.name}, sentences {polished}"
 
 
 def _storage(home: House) -> str:

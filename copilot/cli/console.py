@@ -3,7 +3,8 @@
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -29,9 +30,26 @@ LINE_FORM: Final = "SLICE,ROW0,COL0,ROW1,COL1"
 SCRIBBLE_FORM: Final = "SLICE,ROW,COL,ROW,COL,..."
 
 
+_ending: Final[ContextVar[ExitStack]] = ContextVar("ending")
+
+
 def house(config: Path | None) -> House:
-    """Return the house by the site's settings."""
-    return House(load_settings(config))
+    """Return the house by the site's settings; it is closed at the end of the command."""
+    made = House(load_settings(config))
+    if (ending := _ending.get(None)) is not None:
+        ending.callback(made.close)
+    return made
+
+
+@contextmanager
+def one_command() -> Iterator[None]:
+    """Let go, at the end, of what a command of the command line opened."""
+    with ExitStack() as ending:
+        token = _ending.set(ending)
+        try:
+            yield
+        finally:
+            _ending.reset(token)
 
 
 def emit(document: dict[str, Any] | list[Any]) -> None:

@@ -9,14 +9,19 @@ from copilot.cli.console import emit, house, say
 from copilot.results import Result as Made
 from copilot.results import State as ResultState
 from copilot.wiring import House
-from copilot.workflows.delivery import DELIVER, QUEUE, Delivery, State
+from copilot.workflows.delivery import Delivery, State
 from copilot.workflows.durable import Outside, from_outside
 from copilot.workplace import Workplace
 from domain.errors import InputError
 
 app = typer.Typer(no_args_is_help=True, help="Orders and deliveries, and dead letters.")
 Config = Annotated[Path | None, typer.Option(help="Settings of the site.")]
-Result = Annotated[str, typer.Argument(help="Id of the result; its first letters are enough.")]
+Result = Annotated[
+    str,
+    typer.Argument(
+        help="Id of the result, or of the report and its version; the first letters are enough."
+    ),
+]
 To = Annotated[str | None, typer.Option("--to", help="Destination, where there are several.")]
 _SHOWN = 8
 _MOST_ORDERS = 10_000
@@ -34,7 +39,7 @@ def list_jobs(
     found = home.outbox.all([state] if state else ())
     orders = () if state else _open_orders(home)
     if as_json:
-        printed = [each.printed() | {"kind": "delivery"} for each in found]
+        printed = [_printed_delivery(home, each) for each in found]
         emit([*(_printed_order(each) for each in orders), *printed])
         return
     for order in orders:
@@ -42,7 +47,7 @@ def list_jobs(
         say(f"{order.at[:19]}  {order.id[:_SHOWN]} {_asked(order)}: {order.state.value}{reason}")
     for each in found:
         tries = f", {each.attempts} failed" if each.attempts else ""
-        place = f"{each.result_id[:_SHOWN]} to {each.destination}"
+        place = f"{_named(home, each)} to {each.destination}"
         say(f"{each.at[:19]}  {place}: {each.state.value}{tries}. {each.says}")
 
 
@@ -50,15 +55,13 @@ def list_jobs(
 def show(result: Result, *, config: Config = None) -> None:
     """Show one result's order and deliveries as JSON."""
     home = house(config)
-    found = [each for each in home.outbox.all() if each.result_id.startswith(result)]
+    found = [each for each in home.outbox.all() if _is_of(home, each, result)]
     orders = [each for each in _open_orders(home) if each.id.startswith(result)]
     if not found and not orders:
         raise InputError(
-            f"nothing of result {result!r} runs, failed or goes anywhere: see radcopilot jobs list"
+            f"nothing of {result!r} runs, failed or goes anywhere: see radcopilot jobs list"
         )
-    printed = [
-        each.printed() | {"kind": "delivery", "workflow": each.workflow_id} for each in found
-    ]
+    printed = [_printed_delivery(home, each) | {"workflow": each.workflow_id} for each in found]
     emit([*(_printed_order(each) for each in orders), *printed])
 
 
@@ -77,11 +80,15 @@ def retry(result: Result, *, to: To = None, config: Config = None) -> None:
     with from_outside(home.work_url) as client:
         again = home.outbox.again(chosen.result_id, chosen.destination)
         client.enqueue(
-            {"workflow_name": DELIVER, "queue_name": QUEUE, "workflow_id": again.workflow_id},
+            {
+                "workflow_name": again.workflow,
+                "queue_name": again.queue,
+                "workflow_id": again.workflow_id,
+            },
             again.result_id,
             again.destination,
         )
-    say(f"{chosen.result_id} to {chosen.destination}: queued, round {again.round}")
+    say(f"{_named(home, chosen)} to {chosen.destination}: queued, round {again.round}")
 
 
 @app.command()
@@ -92,7 +99,7 @@ def cancel(result: Result, *, to: To = None, config: Config = None) -> None:
     with from_outside(home.work_url) as client:
         stopped = home.outbox.stop(chosen.result_id, chosen.destination)
         client.cancel_workflow(stopped.workflow_id)
-    say(f"{chosen.result_id} to {chosen.destination}: cancelled")
+    say(f"{_named(home, chosen)} to {chosen.destination}: cancelled")
 
 
 def _open_orders(home: House) -> tuple[Made, ...]:
@@ -118,14 +125,37 @@ def _printed_order(order: Made) -> dict[str, Any]:
     }
 
 
+def _named(home: House, delivery: Delivery) -> str:
+    """Return what a delivery brings, as lists show it."""
+    if delivery.is_report:
+        return home.dispatches.get(delivery.result_id).in_words()
+    return delivery.result_id[:_SHOWN]
+
+
+def _is_of(home: House, delivery: Delivery, given: str) -> bool:
+    """Tell whether a delivery is of a result or a report whose id begins so."""
+    if delivery.is_report:
+        sent = home.dispatches.get(delivery.result_id)
+        return f"{sent.report_id} {sent.version}".startswith(given)
+    return delivery.result_id.startswith(given)
+
+
+def _printed_delivery(home: House, delivery: Delivery) -> dict[str, Any]:
+    printed = delivery.printed() | {"kind": "delivery"}
+    if not delivery.is_report:
+        return printed
+    sent = home.dispatches.get(delivery.result_id)
+    return printed | {"report": sent.report_id, "version": sent.version}
+
+
 def _one(home: House, result: str, to: str | None) -> Delivery:
     found = [
         each
         for each in home.outbox.all()
-        if each.result_id.startswith(result) and to in (None, each.destination)
+        if _is_of(home, each, result) and to in (None, each.destination)
     ]
     if len(found) != 1:
-        listed = ", ".join(f"{each.result_id[:_SHOWN]} to {each.destination}" for each in found)
+        listed = ", ".join(f"{_named(home, each)} to {each.destination}" for each in found)
         raise InputError(
             f"{result!r} names {len(found)} deliveries ({listed or 'none'}): give more letters, or "
             "--to DESTINATION"

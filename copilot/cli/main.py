@@ -10,7 +10,7 @@ from copilot.cli.ask import ask
 from copilot.cli.backup import backup
 from copilot.cli.check import check
 from copilot.cli.compare import compare
-from copilot.cli.console import complain
+from copilot.cli.console import complain, one_command
 from copilot.cli.demo import demo
 from copilot.cli.evaluate import evaluate
 from copilot.cli.fetch import fetch
@@ -26,6 +26,7 @@ from copilot.cli.rules import app as rules_app
 from copilot.cli.serve import serve
 from copilot.cli.studies import app as studies_app
 from copilot.cli.surface import surface
+from copilot.cli.templates import app as templates_app
 from copilot.cli.transcribe import transcribe
 from copilot.cli.users import app as users_app
 from copilot.cli.worker import worker
@@ -68,6 +69,7 @@ app.add_typer(rules_app, name="rules")
 app.add_typer(report_app, name="report")
 app.add_typer(users_app, name="users")
 app.add_typer(guideline_app, name="guideline")
+app.add_typer(templates_app, name="templates")
 
 
 def main() -> None:
@@ -78,9 +80,10 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line and return its exit status."""
     try:
-        status = typer.main.get_command(app).main(
-            arguments, prog_name="radcopilot", standalone_mode=False
-        )
+        with one_command():
+            status = typer.main.get_command(app).main(
+                arguments, prog_name="radcopilot", standalone_mode=False
+            )
     except typer.TyperException as error:  # a wrong option or argument; help was asked without any
         message = str(error) or getattr(error, "message", "")
         if message:

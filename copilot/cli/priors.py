@@ -9,7 +9,7 @@ from copilot.analysis import Analysis
 from copilot.cli.console import complain, emit, parsed_box, parsed_point, progress_bar, say
 from copilot.comparing.comparer import Compared, Prior
 from copilot.comparing.printing import printed_comparison
-from copilot.fhir import write_fhir
+from copilot.exporting import write_exports
 from copilot.hints import Hints
 from copilot.printing import printed_analysis
 from copilot.wiring import House
@@ -23,13 +23,13 @@ from domain.uids import SeriesUID
 class Telling:
     """How a result is told: the sentence asked, the folder written to, as JSON or in words.
 
-    ``fhir`` writes a bundle beside each study's draft.
+    ``formats`` are those a report is written in beside each study's draft.
     """
 
     sentence: str
     output: Path
     as_json: bool
-    fhir: bool = False
+    formats: tuple[str, ...] = ()
 
 
 def prior_of(
@@ -110,7 +110,7 @@ def _document(compared: Compared, hints: Hints, telling: Telling) -> dict[str, A
 
 
 def _written(analysis: Analysis, folder: Path, telling: Telling) -> dict[str, Path]:
-    return analysis.write(folder) | (write_fhir(analysis, folder) if telling.fhir else {})
+    return analysis.write(folder) | write_exports(analysis, folder, telling.formats)
 
 
 def _tell(document: dict[str, Any]) -> None:

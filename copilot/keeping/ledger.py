@@ -1,4 +1,4 @@
-"""What stands in the way of removing a study: its results, their deliveries, and who keeps it.
+"""What stands in the way of removing a study: results and reports not delivered, who keeps it.
 
 Read in one transaction, for one study or for all: the removal itself looks once more in the
 transaction that forgets the study, so that nothing is decided in between.
@@ -16,6 +16,7 @@ from copilot.results import State as Made
 from copilot.results import commands
 from copilot.workflows.delivery import State as Delivered
 from copilot.workflows.delivery import table as deliveries
+from copilot.workflows.reports_out import table as dispatches
 from domain.uids import SeriesUID, StudyUID
 
 _SHOWN: Final = 8
@@ -36,12 +37,13 @@ class Ledger:
     """What is known of results and kept studies."""
 
     entries: Mapping[SeriesUID, tuple[Entry, ...]]
+    reports: Mapping[StudyUID, tuple[str, ...]]
     holds: Mapping[StudyUID, Hold]
     believes_unconfirmed: bool
 
     def reasons(self, study: StudyUID, series: Collection[SeriesUID]) -> tuple[str, ...]:
         """Return why a study must stay, each with what would change that; none: it may go."""
-        said = list(self._held(study))
+        said = [*self._held(study), *self.reports.get(study, ())]
         for uid in series:
             for entry in self.entries.get(uid, ()):
                 said += self._open(entry)
@@ -120,6 +122,27 @@ def ledger(
         )
     return Ledger(
         entries={uid: tuple(each) for uid, each in entries.items()},
+        reports=_reports(connection),
         holds=holds_in(connection),
         believes_unconfirmed=believes_unconfirmed,
     )
+
+
+def _reports(connection: Connection) -> dict[StudyUID, tuple[str, ...]]:
+    """Return what holds a study while its report is on its way.
+
+    One that was given up holds nothing: versions and results stay when their study goes.
+    """
+    query = (
+        select(dispatches.c.report_id, dispatches.c.version, deliveries.c.destination)
+        .join(deliveries, deliveries.c.result_id == dispatches.c.id)
+        .where(deliveries.c.state.in_([Delivered.QUEUED.value, Delivered.SENT.value]))
+        .order_by(dispatches.c.version, deliveries.c.destination)
+    )
+    found: dict[StudyUID, list[str]] = defaultdict(list)
+    for study, version, destination in connection.execute(query):
+        found[StudyUID(study)].append(
+            f"version {version} of its report is on its way to {destination}: wait, or radcopilot "
+            "jobs cancel"
+        )
+    return {study: tuple(each) for study, each in found.items()}

@@ -1,11 +1,11 @@
-"""What stands in a report: fields that fill themselves from what was accepted, and what was typed.
+"""What stands in a report: the site's template, filled with what was accepted and what was typed.
 
 What the machine writes follows its findings until a person has typed into the field; from then on
 the person's words stand, and the field says when what they were typed over has changed, or the mask
-it tells of is being corrected.
+it tells of is being corrected. What a template says by itself waits for a person.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -28,9 +28,16 @@ from sqlalchemy import (
 from copilot.audit import SqlAuditLog
 from copilot.results import Result, Results
 from copilot.results import State as ResultState
+from copilot.templates import Templates
 from domain.errors import InputError
+from domain.measurement import Finding
 from domain.ports import Clock
+from domain.report import StudyContext
 from domain.uids import SeriesUID, StudyUID
+from reporting.templates import fields as of_template
+from reporting.templates.choosing import Choice
+from reporting.templates.fields import FilledField, Whose
+from reporting.templates.form import Case, Filled, FilledLine
 
 metadata: Final = MetaData()
 table: Final = Table(
@@ -43,21 +50,33 @@ table: Final = Table(
     Column("at", String(40), nullable=False),
 )
 
-SECTIONS: Final = ("technique", "comparison", "findings", "impression")
-_NO_PRIOR: Final = "No prior study was compared."
-_OWN: Final = "own"  # the field that a person alone writes
-_OWN_SECTIONS: Final = ("findings", "impression")
+OWN: Final = "own"  # the field of a section that a person alone writes
+OWN_SECTIONS: Final = ("findings", "impression")
 _BEING_CORRECTED: Final = frozenset({ResultState.RUNNING, ResultState.WAITING})
 _ACCEPTED: Final = frozenset({ResultState.ACCEPTED, ResultState.SENT})
 _LONGEST: Final = 10_000
+_LONGEST_ID: Final = 128
+
+FindingsOf = Callable[[Result], Sequence[Finding]]
 
 
 class Mark(StrEnum):
     """Whose words a field holds."""
 
     MACHINE = "machine"
+    DEFAULT = "default"  # the template's: nobody has said it yet
     EDITED = "edited"
     STALE = "stale"  # its mask is being corrected; or typed over words that have changed or gone
+    EMPTY = "empty"
+
+
+_MARKS: Final = {
+    Whose.MACHINE: Mark.MACHINE,
+    Whose.DEFAULT: Mark.DEFAULT,
+    Whose.TYPED: Mark.EDITED,
+    Whose.STALE: Mark.STALE,
+    Whose.EMPTY: Mark.EMPTY,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,17 +86,30 @@ class Field:
     Attributes
     ----------
     made
-        What the machine writes now; empty where it writes nothing.
+        What machine or template write there now; empty where they write nothing.
+    label
+        What stands before it on its line.
+    kind, options, unit
+        What may be typed: "text", "number" in a unit, "choice" of options, "date".
+    reason
+        Why it is empty, or what stands against it.
     result, segment, slice_index
         The finding it tells of; None for other fields.
     is_unseen
-        Whether a rule accepted what it tells of, and no person has kept the words since.
+        Whether a template says it, or a rule accepted what it tells of, and no person has kept the
+        words since.
     """
 
     id: str
     text: str
     made: str
     mark: Mark
+    label: str = ""
+    kind: str = "text"
+    options: tuple[str, ...] = ()
+    unit: str = ""
+    required: bool = False
+    reason: str = ""
     result: str | None = None
     segment: int | None = None
     slice_index: int | None = None
@@ -95,6 +127,12 @@ class Field:
             "text": self.text,
             "made": self.made,
             "mark": self.mark.value,
+            "label": self.label,
+            "kind": self.kind,
+            "options": list(self.options),
+            "unit": self.unit,
+            "required": self.required,
+            "reason": self.reason,
             "result": self.result,
             "segment": self.segment,
             "slice": self.slice_index,
@@ -113,10 +151,14 @@ class Typed:
 
 @dataclass(frozen=True, kw_only=True)
 class Fields:
-    """Every field of a report as it stands now.
+    """A report as it stands now.
 
     Attributes
     ----------
+    titles
+        Sections in their order, with their headings.
+    form
+        The filled template that the fields are of.
     waiting
         Results that wait for a yes or no.
     running
@@ -124,46 +166,96 @@ class Fields:
     """
 
     fields: tuple[Field, ...]
+    titles: Mapping[str, str]
+    form: Filled
+    choice: Choice
     waiting: tuple[Result, ...] = ()
     running: tuple[Result, ...] = ()
 
-    def in_section(self, section: str) -> tuple[Field, ...]:
-        """Return the fields of a section, in their order."""
-        return tuple(field for field in self.fields if field.section == section)
+    @property
+    def results(self) -> tuple[str, ...]:
+        """Results that are told of, each once."""
+        return tuple(dict.fromkeys(each.result for each in self.fields if each.result is not None))
 
 
 class Reports:
-    """Reports of studies: what results say, and the table of what was typed."""
+    """Reports of studies: what results say in a template, and the table of what was typed.
+
+    Parameters
+    ----------
+    findings
+        Returns what a result holds, in the order of its masks.
+    """
 
     def __init__(
-        self, *, engine: Engine, results: Results, audit: SqlAuditLog, clock: Clock
+        self,
+        *,
+        engine: Engine,
+        results: Results,
+        audit: SqlAuditLog,
+        clock: Clock,
+        templates: Templates,
+        findings: FindingsOf,
     ) -> None:
         self._engine = engine
         self._results = results
         self._audit = audit
         self._clock = clock
+        self.templates = templates
+        self._findings = findings
         metadata.create_all(engine)
 
-    def of(self, study: StudyUID, series: Sequence[SeriesUID]) -> Fields:
-        """Return what stands in the report of a study with these series."""
+    def of(
+        self,
+        study: StudyUID,
+        series: Sequence[SeriesUID],
+        context: StudyContext,
+        template: str = "",
+    ) -> Fields:
+        """Return what stands in the report of a study with these series.
+
+        Parameters
+        ----------
+        context
+            What the report's head says; its technique is taken from what was accepted.
+        template
+            The one that a person chose; empty for the most specific.
+        """
         results = [each for uid in series for each in self._results.of_series(uid)]
         accepted = sorted(
             (each for each in results if each.state in _ACCEPTED), key=lambda each: each.at
         )
+        told = self._told(accepted)
+        techniques = dict.fromkeys(str(each.document.get("technique") or "") for each in accepted)
+        case = Case(
+            context=replace(context, technique=" ".join(filter(None, techniques))),
+            findings=tuple(finding for finding, _ in told.values()),
+        )
+        typed = self._typed(study)
+        choice, form = self.templates.fill(case, typed, template)
         corrected = {
             str(each.document["corrects"])
             for each in results
             if each.state in _BEING_CORRECTED and "corrects" in each.document
         }
-        typed = self._typed(study)
-        fields = [_while_corrected(_with(field, typed), corrected) for field in _made(accepted)]
-        known = {field.id for field in fields}
-        fields += [_left(name, typed[name]) for name in typed if name not in known]
+        by_uid = {uid: result for uid, (_, result) in told.items()}
         return Fields(
-            fields=tuple(fields),
+            fields=tuple(_fields(form, by_uid, corrected)),
+            titles={each.name: each.title for each in form.sections},
+            form=form,
+            choice=choice,
             waiting=tuple(each for each in results if each.state is ResultState.WAITING),
             running=tuple(each for each in results if each.state is ResultState.RUNNING),
         )
+
+    def _told(self, accepted: Sequence[Result]) -> dict[str, tuple[Finding, Result]]:
+        """Return findings by tracking UID; the latest outline of a finding stands for it."""
+        return {
+            str(finding.tracking_uid): (finding, result)
+            for result in accepted
+            if result.document["masks"]
+            for finding in confirmed(self._findings(result))
+        }
 
     def write(self, connection: Connection, study: StudyUID, typed: Typed, actor: str) -> None:
         """Keep what a person typed into a field, in the transaction of the caller.
@@ -171,11 +263,15 @@ class Reports:
         Raises
         ------
         InputError
-            If there is no such field, or the text is too long.
+            If there is no such section, or the field's name or the text is too long.
         """
         field, text = typed.field, typed.text
-        if field.partition("/")[0] not in SECTIONS or len(field) > 128:  # noqa: PLR2004 - the column
-            raise InputError(f"a report has no field {field[:60]!r}: it has {', '.join(SECTIONS)}")
+        section, _, name = field.partition("/")
+        known = {part.name for each in self.templates.all for part in each.sections}
+        if section not in known or not name or len(field) > _LONGEST_ID:
+            raise InputError(
+                f"a report has no field {field[:60]!r}: its sections are {', '.join(sorted(known))}"
+            )
         if len(text) > _LONGEST:
             raise InputError(f"a field holds {_LONGEST} characters at most, this has {len(text)}")
         values = {"text": text, "over": typed.over, "at": self._clock.now().isoformat()}
@@ -203,11 +299,11 @@ class Reports:
         with self._engine.begin() as connection:
             return {str(row[0]): (str(row[1]), int(row[2])) for row in connection.execute(query)}
 
-    def _typed(self, study: StudyUID) -> dict[str, tuple[str, str]]:
+    def _typed(self, study: StudyUID) -> dict[str, of_template.Typed]:
         query = select(table).where(table.c.study_instance_uid == study).order_by(table.c.at)
         with self._engine.begin() as connection:
             return {
-                row["field"]: (row["text"], row["over"])
+                row["field"]: of_template.Typed(text=row["text"], over=row["over"])
                 for row in connection.execute(query).mappings()
             }
 
@@ -215,63 +311,73 @@ class Reports:
         self._audit.record_in(connection, actor=actor, act=act, subject=study)
 
 
+def confirmed(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return what a result holds once it was accepted: nothing is a proposal any more."""
+    return tuple(replace(each, is_proposal=False) for each in findings)
+
+
 def _is(study: StudyUID, field: str) -> ColumnElement[bool]:
     return (table.c.study_instance_uid == study) & (table.c.field == field)
 
 
-def _made(accepted: Sequence[Result]) -> list[Field]:
-    """Return what the machine writes, and fields for a person's own words."""
-    fields: list[Field] = []
-    techniques = {
-        each.series_instance_uid: str(each.document["technique"])
-        for each in accepted
-        if each.document.get("technique")
-    }
-    fields += [_field(f"technique/{uid}", text) for uid, text in techniques.items()]
-    fields.append(_field("comparison/prior", _NO_PRIOR))
-    told = {  # the latest outline of a finding stands for it
-        str(mask["tracking_uid"]): (result, mask)
-        for result in accepted
-        for mask in result.document["masks"]
-        if "sentences" in mask
-    }
-    for section, sentence in (("findings", "finding"), ("impression", "impression")):
-        fields += [_of_mask(section, sentence, *each) for each in told.values()]
-    fields += [_field(f"{section}/{_OWN}", "") for section in _OWN_SECTIONS]
-    return fields
+def _fields(
+    form: Filled, results: Mapping[str, Result], corrected: Collection[str]
+) -> Sequence[Field]:
+    """Return the fields of a form, and one for a person's own words where it has none."""
+    found: list[Field] = []
+    for section in form.sections:
+        for line in section.lines:
+            found += _of_line(line, results, corrected)
+        own = f"{section.name}/{OWN}"
+        if section.name in OWN_SECTIONS and own not in {each.id for each in found}:
+            found.append(Field(id=own, text="", made="", mark=Mark.EMPTY))
+    return found
 
 
-def _field(name: str, made: str) -> Field:
-    return Field(id=name, text=made, made=made, mark=Mark.MACHINE)
+def _of_line(
+    line: FilledLine, results: Mapping[str, Result], corrected: Collection[str]
+) -> Sequence[Field]:
+    found: list[Field] = []
+    label = ""
+    for part in line.parts:
+        if isinstance(part, str):
+            label += part
+            continue
+        field = _field(part, label.strip())
+        result = results.get(str(part.finding.tracking_uid)) if part.finding else None
+        found.append(field if result is None else _of_result(field, part, result, corrected))
+        label = ""
+    return found
 
 
-def _of_mask(section: str, sentence: str, result: Result, mask: Mapping[str, Any]) -> Field:
-    made = str(mask["sentences"][sentence])
+def _field(part: FilledField, label: str) -> Field:
+    is_kept = part.whose is Whose.TYPED and bool(part.made) and part.text == part.made
     return Field(
-        id=f"{section}/{mask['tracking_uid']}",
-        text=made,
-        made=made,
-        mark=Mark.MACHINE,
-        result=result.id,
-        segment=mask["segment"],
-        slice_index=mask["key_slice"],
-        is_unseen="accepted_by" not in result.document,
+        id=part.id,
+        text=part.text,
+        made=part.made,
+        mark=Mark.MACHINE if is_kept else _MARKS[part.whose],
+        label=label or (part.label if part.kind.value != "text" or not part.made else ""),
+        kind=part.kind.value,
+        options=part.options,
+        unit=part.unit,
+        required=part.required,
+        reason=part.reason,
+        is_unseen=part.whose is Whose.DEFAULT and bool(part.text.strip()),
     )
 
 
-def _with(field: Field, typed: Mapping[str, tuple[str, str]]) -> Field:
-    if field.id not in typed:
-        return field
-    text, over = typed[field.id]
-    mark = Mark.STALE if over != field.made else Mark.EDITED if text != over else Mark.MACHINE
-    return replace(field, text=text, mark=mark, is_unseen=field.is_unseen and mark is Mark.STALE)
-
-
-def _while_corrected(field: Field, corrected: Collection[str]) -> Field:
-    """Return a field that says so while another outline of its finding is not decided."""
-    return replace(field, mark=Mark.STALE) if field.result in corrected else field
-
-
-def _left(name: str, typed: tuple[str, str]) -> Field:
-    """Return a field that was typed into and whose finding is gone: the words are not lost."""
-    return Field(id=name, text=typed[0], made="", mark=Mark.STALE)
+def _of_result(
+    field: Field, part: FilledField, result: Result, corrected: Collection[str]
+) -> Field:
+    assert part.finding is not None
+    evidence = part.finding.evidence
+    is_unseen = "accepted_by" not in result.document and part.whose is Whose.MACHINE
+    return replace(
+        field,
+        result=result.id,
+        segment=evidence.segment_number,
+        slice_index=evidence.key_slice_index,
+        mark=Mark.STALE if result.id in corrected else field.mark,
+        is_unseen=field.is_unseen or is_unseen,
+    )

@@ -17,12 +17,14 @@ from sqlalchemy import Connection, Engine
 
 from copilot.access.roles import How, Person, Right, holders
 from copilot.audit import SqlAuditLog
-from copilot.reports.fields import SECTIONS, Field, Fields, Mark, Reports, Typed
+from copilot.reports.composing import Composer, parts_of
+from copilot.reports.fields import OWN_SECTIONS, Field, Fields, Mark, Reports, Typed
 from copilot.reports.versions import Line, Standing, Version, Versions, difference
 from domain.errors import InputError, RadcopilotError
 from domain.ports import Archive, Clock
-from domain.report import ReportStatus, Signature, StudyContext
+from domain.report import Report, ReportStatus, Signature, StudyContext
 from domain.uids import StudyUID
+from reporting.templates.composing import composed
 
 log: Final = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ class Lifecycle:
         audit: SqlAuditLog,
         clock: Clock,
         head: Head,
+        composer: Composer,
         signed: Signed,
     ) -> None:
         self._engine = engine
@@ -65,11 +68,17 @@ class Lifecycle:
         self._audit = audit
         self._clock = clock
         self._head = head
+        self._composer = composer
         self._signed = signed
 
-    def fields(self, study: StudyUID) -> Fields:
+    def fields(self, study: StudyUID, standing: Standing | None = None) -> Fields:
         """Return what stands in a report now, signed or not."""
-        return self._reports.of(study, self._archive.series_of(study))
+        template = (standing or self._versions.standing(study)).template
+        try:
+            head = self._head(study)
+        except InputError:  # the images are gone: what was typed and accepted is shown all the same
+            head = StudyContext()
+        return self._reports.of(study, self._archive.series_of(study), head, template)
 
     def printed(self, study: StudyUID) -> dict[str, Any]:
         """Return a report as plain JSON values.
@@ -77,11 +86,13 @@ class Lifecycle:
         One that is signed reads as it was signed, whatever was accepted or typed since; ``changed``
         says that it would read otherwise now.
         """
-        standing, found = self._versions.standing(study), self.fields(study)
+        standing = self._versions.standing(study)
+        found = self.fields(study, standing)
         kept = self._versions.of(study)
-        shown, changed = found.fields, False
+        shown, titles, changed = found.fields, found.titles, False
         if standing.status.is_final:
             shown = tuple(_frozen(line) for line in kept[-1].lines)
+            titles = {each.name: each.title for each in kept[-1].parts}
             changed = _lines(found) != kept[-1].lines
         return {
             "study_instance_uid": study,
@@ -93,14 +104,57 @@ class Lifecycle:
             "undecided": len(found.waiting),
             "obstacles": [asdict(each) for each in _obstacles(found)],
             "versions": [each.printed() for each in kept],
+            "template": {
+                "name": found.choice.template.name,
+                "title": found.choice.template.title,
+                "reason": found.choice.reason,
+                "others": [
+                    {"name": each.name, "title": each.title}
+                    for each in self._reports.templates.all
+                    if each.language == found.choice.template.language
+                    and each.name != found.choice.template.name
+                ],
+            },
+            "notes": list(found.form.notes),
             "sections": [
                 {
-                    "name": section,
-                    "fields": [each.printed() for each in shown if each.section == section],
+                    "name": name,
+                    "title": title,
+                    "fields": [each.printed() for each in shown if each.section == name],
                 }
-                for section in SECTIONS
+                for name, title in titles.items()
             ],
         }
+
+    def report(self, study: StudyUID, version: int | None = None) -> Report:
+        """Return a signed version of a report, or what stands there now: for every export.
+
+        Raises
+        ------
+        InputError
+            If there is no such version, or what it was made of is not kept here any more.
+        """
+        return self.exported(study, version)[0]
+
+    def exported(
+        self, study: StudyUID, version: int | None = None
+    ) -> tuple[Report, tuple[str, ...]]:
+        """Return a report as ``report`` does, and the ids of the results that it tells of.
+
+        Raises
+        ------
+        InputError
+            As ``report``.
+        """
+        standing = self._versions.standing(study)
+        if version is None and standing.status.is_final:
+            version = standing.version
+        if version is not None:
+            kept = self._versions.get(study, version)
+            return self._composer.signed(study, kept), kept.results
+        found = self.fields(study, standing)
+        report = composed(found.form, study, status=standing.status, version=standing.version)
+        return report, found.results
 
     def write(self, study: StudyUID, typed: Typed, actor: str) -> None:
         """Keep what a person typed into a field.
@@ -108,7 +162,7 @@ class Lifecycle:
         Raises
         ------
         InputError
-            If the report is signed, has no such field, or the text is too long.
+            If the report is signed, or the field's name or text is too long.
         """
         with self._moving(study, _OPEN, "edited") as (connection, _):
             self._reports.write(connection, study, typed, actor)
@@ -123,6 +177,20 @@ class Lifecycle:
         """
         with self._moving(study, _OPEN, "edited") as (connection, _):
             self._reports.take_back(connection, study, field, actor)
+
+    def choose(self, study: StudyUID, template: str, actor: str) -> None:
+        """Fill another template; empty for the most specific. What was typed stays.
+
+        Raises
+        ------
+        InputError
+            If the report is signed, or there is no such template.
+        """
+        if template:
+            self._reports.templates.choose(StudyContext(), (), template)
+        with self._moving(study, _OPEN, "given a template") as (connection, standing):
+            self._note(connection, study, "report.template", actor)
+            self._move(connection, study, replace(standing, template=template))
 
     def review(self, study: StudyUID, actor: str) -> None:
         """Put a draft up for review.
@@ -159,11 +227,11 @@ class Lifecycle:
             it reads otherwise than what was shown.
         """
         _check_signer(person)
-        context = self._head(study)
+        self._head(study)  # a report of nobody is not signed
         with self._moving(study, (ReportStatus.IN_REVIEW,), "signed") as (connection, standing):
             # the audit row's lock keeps everyone else from writing until this is written
             self._note(connection, study, "report.signed", person.name)
-            found = self.fields(study)
+            found = self.fields(study, standing)
             if obstacles := _obstacles(found):
                 raise InputError(
                     f"the report cannot be signed yet: {'; '.join(each.says for each in obstacles)}"
@@ -173,15 +241,19 @@ class Lifecycle:
                     "the report has changed since it was shown: read it again, then sign"
                 )
             status = ReportStatus.SIGNED if standing.version == 1 else ReportStatus.AMENDED
+            signature = Signature(name=person.name, at=self._clock.now())
+            report = composed(
+                found.form, study, status=status, version=standing.version, signature=signature
+            )
             version = Version(
                 version=standing.version,
                 status=status,
-                signature=Signature(name=person.name, at=self._clock.now()),
+                signature=signature,
                 lines=_lines(found),
-                context=asdict(context),
-                results=tuple(
-                    dict.fromkeys(each.result for each in found.fields if each.result is not None)
-                ),
+                parts=parts_of(report),
+                language=report.language,
+                context=asdict(report.context),
+                results=found.results,
                 reason=standing.reason,
             )
             self._versions.keep(connection, study, version)
@@ -212,7 +284,9 @@ class Lifecycle:
         allowed = (ReportStatus.SIGNED, ReportStatus.AMENDED)
         with self._moving(study, allowed, "amended") as (connection, standing):
             self._note(connection, study, "report.amending", actor)
-            again = Standing(version=standing.version + 1, reason=reason.strip())
+            again = Standing(
+                version=standing.version + 1, reason=reason.strip(), template=standing.template
+            )
             self._move(connection, study, again)
 
     def difference(self, study: StudyUID, earlier: int, later: int | None) -> list[dict[str, str]]:
@@ -304,21 +378,30 @@ def _obstacles(found: Fields) -> list[Obstacle]:
         )
         for each in found.running
     ]
-    for field in found.fields:
-        words = field.text or field.made
-        if field.mark is Mark.STALE:
-            says = f"out of date: “{words}”"
-            obstacles.append(Obstacle(kind="stale", says=says, field=field.id, result=field.result))
-        elif field.is_unseen:
-            says = f"accepted by a rule, and nobody has looked: “{words}”"
-            obstacles.append(
-                Obstacle(kind="unseen", says=says, field=field.id, result=field.result)
-            )
-    if not any(field.text for field in found.fields if field.section in {"findings", "impression"}):
+    obstacles += [each for field in found.fields if (each := _in_the_way(field)) is not None]
+    if not any(field.text for field in found.fields if field.section in OWN_SECTIONS):
         obstacles.append(
             Obstacle(kind="empty", says="neither findings nor impression say anything")
         )
     return obstacles
+
+
+def _in_the_way(field: Field) -> Obstacle | None:
+    words = field.text or field.made
+    kind = says = ""
+    if field.mark is Mark.STALE:
+        kind, says = "stale", f"out of date: “{words}”"
+        if field.reason:
+            says = f"{says} ({field.reason})"
+    elif field.is_unseen and field.result is not None:
+        kind, says = "unseen", f"accepted by a rule, and nobody has looked: “{words}”"
+    elif field.is_unseen:
+        kind, says = "unseen", f"the template says it, and nobody has looked: “{words}”"
+    elif field.required and not field.text.strip():
+        kind, says = "missing", f"“{field.label}” is not filled in"
+    if not kind:
+        return None
+    return Obstacle(kind=kind, says=says, field=field.id, result=field.result)
 
 
 def _lines(found: Fields) -> tuple[Line, ...]:
@@ -330,8 +413,7 @@ def _lines(found: Fields) -> tuple[Line, ...]:
             segment=each.segment,
             slice_index=each.slice_index,
         )
-        for section in SECTIONS
-        for each in found.in_section(section)
+        for each in found.fields
         if each.text
     )
 

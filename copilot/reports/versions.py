@@ -3,7 +3,7 @@
 import difflib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -35,6 +35,7 @@ standings: Final = Table(
     Column("status", String(16), nullable=False),
     Column("version", Integer, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("template", String(64), nullable=False),
     Column("at", String(40), nullable=False),
 )
 versions: Final = Table(
@@ -58,11 +59,14 @@ class Standing:
     ----------
     reason
         Why an earlier version is amended; empty for the first.
+    template
+        The one that a person chose; empty for the most specific.
     """
 
     status: ReportStatus = ReportStatus.DRAFT
     version: int = 1
     reason: str = ""
+    template: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +81,24 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Said:
+    """A sentence: the finding it tells of, and the places of its numbers among that one's."""
+
+    text: str
+    tracking_uid: str | None = None
+    measured: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A section under its heading."""
+
+    name: str
+    title: str
+    said: tuple[Said, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Version:
     """A version that was signed.
 
@@ -84,18 +106,24 @@ class Version:
     ----------
     lines
         Its fields with words in them, in their order.
+    parts
+        Its sections as exports have them.
     context
         What its head says, as it was then.
     results
         What was accepted and is told of.
+    language
+        BCP 47.
     """
 
     version: int
     status: ReportStatus
     signature: Signature
     lines: tuple[Line, ...]
+    parts: tuple[Part, ...]
     context: Mapping[str, str]
     results: tuple[str, ...]
+    language: str = "en"
     reason: str = ""
 
     def printed(self) -> dict[str, Any]:
@@ -127,7 +155,10 @@ class Versions:
         if row is None:
             return Standing()
         return Standing(
-            status=ReportStatus(row["status"]), version=row["version"], reason=row["reason"]
+            status=ReportStatus(row["status"]),
+            version=row["version"],
+            reason=row["reason"],
+            template=row["template"],
         )
 
     def move(
@@ -142,6 +173,7 @@ class Versions:
             "status": now.status.value,
             "version": now.version,
             "reason": now.reason,
+            "template": now.template,
             "at": at.isoformat(),
         }
         changed = connection.execute(
@@ -163,6 +195,8 @@ class Versions:
                 }
                 for each in version.lines
             ],
+            "parts": [asdict(each) for each in version.parts],
+            "language": version.language,
             "context": dict(version.context),
             "results": list(version.results),
             "reason": version.reason,
@@ -271,6 +305,22 @@ def _version(row: RowMapping) -> Version:
             )
             for each in document["lines"]
         ),
+        parts=tuple(
+            Part(
+                name=part["name"],
+                title=part["title"],
+                said=tuple(
+                    Said(
+                        text=each["text"],
+                        tracking_uid=each["tracking_uid"],
+                        measured=tuple(each["measured"]),
+                    )
+                    for each in part["said"]
+                ),
+            )
+            for part in document["parts"]
+        ),
+        language=document["language"],
         context=document["context"],
         results=tuple(document["results"]),
         reason=document["reason"],

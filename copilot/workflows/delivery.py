@@ -44,6 +44,9 @@ log: Final = logging.getLogger(__name__)
 DELIVER: Final = "deliver-2"
 OLD_DELIVER: Final = "deliver-1"  # without its first step; what was begun under it goes on
 QUEUE: Final = "deliveries"
+DELIVER_REPORT: Final = "deliver-report-1"
+REPORT_QUEUE: Final = "report-deliveries"
+REPORT: Final = "report-"  # how the ids of reports on their way begin; those of results are hex
 ACTOR: Final = "radcopilot"
 _FIRST_PAUSE_S: Final = 2.0
 _LONGEST_PAUSE_S: Final = 900.0
@@ -79,7 +82,7 @@ class State(StrEnum):
 
 _OPEN: Final = frozenset({State.QUEUED, State.SENT})
 _UNCONFIRMED: Final = "stored; it offers no storage commitment and answers no query of ours"
-_AGAIN: Final = "again"
+AGAIN: Final = "again"
 _PREPARED: Final = "prepared"
 _REACHED: Final = frozenset({State.SENT.value, State.COMMITTED.value, State.UNCONFIRMED.value})
 _DONE: Final = frozenset({State.COMMITTED, State.UNCONFIRMED})
@@ -87,7 +90,7 @@ _DONE: Final = frozenset({State.COMMITTED, State.UNCONFIRMED})
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """One result for one destination.
+    """One result, or one version of a report, for one destination.
 
     Attributes
     ----------
@@ -109,9 +112,24 @@ class Delivery:
     at: str
 
     @property
+    def is_report(self) -> bool:
+        """Whether it is of a report."""
+        return self.result_id.startswith(REPORT)
+
+    @property
+    def workflow(self) -> str:
+        """Name of the workflow that brings it there."""
+        return DELIVER_REPORT if self.is_report else DELIVER
+
+    @property
+    def queue(self) -> str:
+        """Where its tries wait."""
+        return REPORT_QUEUE if self.is_report else QUEUE
+
+    @property
     def workflow_id(self) -> str:
         """That of its next try: deterministic, so that nothing runs twice."""
-        return f"{DELIVER}-{self._try}"
+        return f"{self.workflow}-{self._try}"
 
     @property
     def old_workflow_id(self) -> str:
@@ -131,6 +149,11 @@ class Delivery:
     def is_done(self) -> bool:
         """Whether the destination has it."""
         return self.state in _DONE
+
+    @property
+    def pause_s(self) -> float:
+        """How long to wait before its next try."""
+        return float(min(_FIRST_PAUSE_S * 2 ** (self.attempts - 1), _LONGEST_PAUSE_S))
 
     def printed(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -265,6 +288,25 @@ class Outbox:
                 .values(**values)
             )
 
+    def failed(self, before: Delivery, error: RadcopilotError) -> bool:
+        """Count a failed try, and return whether it was the last one.
+
+        A destination that only is away is waited for, and so is a disk that is full; one that
+        refuses is not.
+        """
+        passes = isinstance(error, PeerUnreachableError | StorageError)
+        refusals = before.refusals + (not passes)
+        attempts = before.attempts + 1
+        is_over = refusals >= _MOST_REFUSALS or attempts >= _MOST_ATTEMPTS
+        self.note(
+            (before.result_id, before.destination),
+            State.FAILED if is_over else before.state,
+            str(error),
+            attempts=attempts,
+            refusals=refusals,
+        )
+        return is_over
+
     def get(self, result_id: str, destination: str) -> Delivery:
         """Return a delivery.
 
@@ -353,7 +395,7 @@ class Courier:
             step(partial(self._finish, delivery[0]), "finish")
             if step(partial(self._packer.is_behind, *delivery), "behind"):  # signed meanwhile
                 later(self._outbox.anew(*delivery), 0.0)
-        elif outcome == _AGAIN:
+        elif outcome == AGAIN:
             pause_s = step(partial(self._pause_s, delivery), "when")
             later(self._outbox.get(*delivery), pause_s)
         return str(outcome)
@@ -418,26 +460,14 @@ class Courier:
         return state.value
 
     def _failed(self, before: Delivery, error: RadcopilotError) -> str:
-        """Count a failure; a destination that only is away is waited for, one that refuses not.
-
-        So is a disk that is full.
-        """
-        passes = isinstance(error, PeerUnreachableError | StorageError)
-        refusals = before.refusals + (not passes)
-        attempts = before.attempts + 1
-        is_over = refusals >= _MOST_REFUSALS or attempts >= _MOST_ATTEMPTS
-        delivery = (before.result_id, before.destination)
-        state = State.FAILED if is_over else before.state
-        self._outbox.note(delivery, state, str(error), attempts=attempts, refusals=refusals)
-        if not is_over:
-            return _AGAIN
-        subject = " ".join(delivery)
+        if not self._outbox.failed(before, error):
+            return AGAIN
+        subject = f"{before.result_id} {before.destination}"
         self._audit.record(actor=ACTOR, act="delivery.failed", subject=subject)
         return State.FAILED.value
 
     def _pause_s(self, delivery: tuple[str, str]) -> float:
-        attempts = self._outbox.get(*delivery).attempts
-        return float(min(_FIRST_PAUSE_S * 2 ** (attempts - 1), _LONGEST_PAUSE_S))
+        return self._outbox.get(*delivery).pause_s
 
     def _finish(self, result_id: str) -> None:
         """Mark a result as sent once every destination has it."""

@@ -1,23 +1,23 @@
-"""Findings as a FHIR R4B bundle: a DiagnosticReport with an Observation for each number.
+"""A report as a FHIR R4B bundle: a DiagnosticReport with an Observation for each number.
 
-A ``collection``, not a ``document``: a document opens with a Composition that somebody attests, and
-nobody has signed this. Everything in it is ``preliminary``; there is no argument to say otherwise.
+A ``collection``, not a ``document``: a document opens with a Composition, which the system that
+takes this makes of it. Everything in it is ``preliminary`` until a person has signed, then
+``final``, and ``amended`` where it replaces a signed version.
 
 Numbers, units and codes are those of the findings, unrounded. What FHIR has no place for stands
 where the SR has it: the side and the derivation (mean, maximum) are components with DICOM's own
 concepts. Nothing comes from the clock or from chance: the same findings give the same bundle.
 """
 
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from domain.codes import BILATERAL, LEFT, RIGHT, Code, dcm, sct
 from domain.errors import InputError
 from domain.measurement import Finding, Measurement
 from domain.segment import Provenance
-from domain.uids import InstanceUID, SeriesUID, SopClassUID, StudyUID
+from domain.uids import InstanceUID
+from reporting.exports.fhir_values import Names, ReportedStudy, Standing
 
 Json = dict[str, Any]
 
@@ -40,35 +40,7 @@ _CATEGORIES: Final = "http://terminology.hl7.org/CodeSystem/observation-category
 _DATE_LENGTH: Final = len("YYYY-MM-DD")
 
 
-@dataclass(frozen=True, kw_only=True)
-class StoredObject:
-    """A DICOM object of the study that the report is made of: SEG, SR."""
-
-    modality: str
-    series_instance_uid: SeriesUID
-    sop_class_uid: SopClassUID
-    sop_instance_uid: InstanceUID
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportedStudy:
-    """What the bundle says of patient and study; patient data: never logged, never in an error.
-
-    Attributes
-    ----------
-    patient_id, accession_number
-        Empty where the images state none.
-    study_date
-        ISO 8601, or anything else, which is left out.
-    """
-
-    study_instance_uid: StudyUID
-    series_instance_uid: SeriesUID
-    modality: str
-    patient_id: str = ""
-    accession_number: str = ""
-    study_date: str = ""
-    objects: tuple[StoredObject, ...] = ()
+_UNSIGNED: Final = Standing()
 
 
 def report_bundle(
@@ -76,6 +48,7 @@ def report_bundle(
     findings: Sequence[Finding],
     devices: Mapping[Provenance, InstanceUID],
     conclusion: Sequence[str] = (),
+    stands: Standing = _UNSIGNED,
 ) -> Json:
     """Return the bundle as plain JSON values.
 
@@ -84,19 +57,26 @@ def report_bundle(
     devices
         The Device UID of each engine that made a finding's mask, as in the SEG and SR.
     conclusion
-        Sentences of the draft's impression.
+        Sentences of the impression.
 
     Raises
     ------
     InputError
         If a code's scheme has no name in FHIR, or an engine no Device UID.
     """
-    names = _Names(study)
+    names = Names(study, stands)
     made_by = dict.fromkeys(finding.provenance for finding in findings)
-    groups = [_finding(finding, study, names) for finding in findings]
-    report = _common("DiagnosticReport", study) | {
+    groups = [_finding(finding, study, names, stands) for finding in findings]
+    report = _common("DiagnosticReport", study, stands) | {
+        "meta": {"versionId": str(stands.version)} if stands.signature else {},
+        "language": stands.language,
+        "text": {"status": "generated", "div": stands.narrative} if stands.narrative else {},
         "category": [_concept([(f"{_V2}0074", "RAD", "Radiology")])],
         "code": coded(IMAGING_REPORT),
+        "issued": stands.signature.at.isoformat() if stands.signature else "",
+        "resultsInterpreter": [{"type": "Practitioner", "display": stands.signature.name}]
+        if stands.signature
+        else [],
         "imagingStudy": [_reference("ImagingStudy", names.study)],
         "result": [_reference("Observation", names.finding(finding)) for finding in findings],
         "conclusion": "\n".join(conclusion),
@@ -127,51 +107,25 @@ def coded(code: Code) -> Json:
     return _concept([(_system(code), code.value, code.meaning)])
 
 
-class _Names:
-    """Names of the entries, ``urn:uuid:``, that follow from the study and the findings."""
-
-    def __init__(self, study: ReportedStudy) -> None:
-        made_of = [str(each.sop_instance_uid) for each in study.objects]
-        self._of = "/".join(
-            [str(study.study_instance_uid), str(study.series_instance_uid), *made_of]
-        )
-        self.report = self._name("report")
-        self.study = self._name("study")
-
-    def device(self, provenance: Provenance) -> str:
-        """Return the name of an engine."""
-        return self._name("device", repr(provenance))
-
-    def finding(self, finding: Finding) -> str:
-        """Return the name of a finding."""
-        return self._name("finding", str(finding.tracking_uid))
-
-    def measurement(self, finding: Finding, number: int) -> str:
-        """Return the name of a finding's measurement, from 0."""
-        return self._name("finding", str(finding.tracking_uid), str(number))
-
-    def _name(self, *what: str) -> str:
-        said = "/".join((self._of, *what))
-        return uuid.uuid5(uuid.NAMESPACE_OID, said).urn
-
-
-def _common(kind: str, study: ReportedStudy) -> Json:
+def _common(kind: str, study: ReportedStudy, stands: Standing) -> Json:
     """Return what report and observations have in common."""
     ordered = []
     if study.accession_number:
         ordered.append({"type": "ServiceRequest", "identifier": _accession(study)})
     return {
         "resourceType": kind,
-        "status": "preliminary",
+        "status": stands.code,
         "basedOn": ordered,
         "subject": _subject(study),
         "effectiveDateTime": study.study_date if _is_date(study.study_date) else "",
     }
 
 
-def _finding(finding: Finding, study: ReportedStudy, names: _Names) -> list[tuple[str, Json]]:
+def _finding(
+    finding: Finding, study: ReportedStudy, names: Names, stands: Standing
+) -> list[tuple[str, Json]]:
     """Return the observation of a finding and those of its measurements, with their names."""
-    shared = _common("Observation", study) | {
+    shared = _common("Observation", study, stands) | {
         "category": [_concept([(_CATEGORIES, "imaging", "Imaging")])],
         "bodySite": _site(finding),
         "device": _reference("Device", names.device(finding.provenance)),
@@ -191,7 +145,7 @@ def _finding(finding: Finding, study: ReportedStudy, names: _Names) -> list[tupl
         "code": coded(FINDING),
         "valueCodeableConcept": coded(finding.code),
         "component": _sided(finding),
-        "note": [{"text": text} for text in _remarks(finding)],
+        "note": [{"text": text} for text in _remarks(finding, stands)],
         "hasMember": [_reference("Observation", name) for name, _ in numbers],
     }
     return [(names.finding(finding), group), *numbers]
@@ -226,9 +180,10 @@ def _limits(measurement: Measurement) -> Iterable[str]:
         yield f"measured on image {measurement.slice_index + 1} of the series, in volume order"
 
 
-def _remarks(finding: Finding) -> Iterable[str]:
+def _remarks(finding: Finding, stands: Standing) -> Iterable[str]:
     evidence = finding.evidence
-    yield "Draft: measured by software, not verified by a person."
+    if not stands.status.is_final:
+        yield "Draft: measured by software, not verified by a person."
     if finding.is_proposal:
         yield "The outline is a proposal: no person has confirmed where it is."
     if evidence.segmentation_instance_uid is not None:
@@ -288,7 +243,11 @@ def _imaging_study(study: ReportedStudy) -> Json:
         "subject": _subject(study),
         "started": study.study_date if _is_date(study.study_date) else "",
         "series": [
-            {"uid": study.series_instance_uid, "modality": _modality(study.modality)},
+            *(
+                [{"uid": study.series_instance_uid, "modality": _modality(study.modality)}]
+                if study.series_instance_uid
+                else []
+            ),
             *(
                 {
                     "uid": each.series_instance_uid,

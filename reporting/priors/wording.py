@@ -1,9 +1,13 @@
 """A comparison in words: both dates, both values."""
 
+import math
 from datetime import date
 
 from domain.alignment import Alignment
-from domain.comparison import Change, Lesion, Origin, Verdict
+from domain.codes import MILLILITRE, MILLIMETRE
+from domain.comparison import Change, DoublingTime, Lesion, Origin, Verdict
+from reporting.language import Language, language
+from reporting.priors.recist import Assessment
 from reporting.wording import capitalised
 
 _TINY_ML = 0.1
@@ -18,49 +22,102 @@ def compared_with(prior: date | None, alignment: Alignment | None) -> str:
     return f"Compared with {when}; aligned ({kind}): {alignment.quality.in_words()}."
 
 
-def said(change: Change, prior: date | None, current: date | None) -> str:
+def said(
+    change: Change, prior: date | None, current: date | None, words: Language | None = None
+) -> str:
     """Return a sentence with dates, values and the line that led to the verdict."""
+    words = words or language()
+    patterns = words.changes
     lesion = change.current or change.prior
     assert lesion is not None
-    parts = [f"{capitalised(lesion.label)}: {change.verdict.value}"]
+    parts = [f"{capitalised(lesion.label)}: {patterns[change.verdict.value]}"]
     sizes = [
-        f"{_size(each)} on {'an unknown date' if when is None else when.isoformat()}"
-        + _origin(each)
+        patterns["sizes"].format(size=_size(each, words), day=words.on(when)) + _origin(each)
         for each, when in ((change.prior, prior), (change.current, current))
         if each is not None
     ]
-    parts.append(", then ".join(sizes))
+    parts.append(patterns["then"].join(sizes))
     if change.percent is not None and change.limit_percent is not None:
-        low, high = change.limit_percent
-        parts.append(f"{change.percent:+.0f} % (limits {low:+.0f} to {high:+.0f} %)")
+        low, high = (f"{each:+.0f}" for each in change.limit_percent)
+        parts.append(
+            patterns["limits"].format(percent=f"{change.percent:+.0f}", low=low, high=high)
+        )
     if change.doubling is not None:
-        parts.append(f"volume doubling time {change.doubling.in_words()}")
+        parts.append(patterns["doubling"].format(_doubling(change.doubling, words)))
     if change.percent is None:
         parts.append(change.reasons[0])
     if change.question is not None:
-        parts.append(f"to be decided: {change.question}")
+        parts.append(patterns["question"].format(change.question))
     return "; ".join(parts) + "."
 
 
-def summary(change: Change) -> str:
+def summary(change: Change, words: Language | None = None) -> str:
     """Return a short sentence for the impression."""
+    words = words or language()
     lesion = change.current or change.prior
     assert lesion is not None
-    percent = "" if change.percent is None else f", {change.percent:+.0f} % in volume"
-    growth = change.doubling
-    rate = ""
-    if change.verdict is Verdict.LARGER and growth is not None:
-        rate = f", doubling in {growth.in_words()}"
-    return f"{capitalised(lesion.label)}: {change.verdict.value}{percent}{rate}."
+    percent, rate = "", ""
+    if change.percent is not None:
+        percent = words.changes["percent"].format(percent=f"{change.percent:+.0f}")
+    if change.verdict is Verdict.LARGER and change.doubling is not None:
+        rate = words.changes["doubling_in_short"].format(_doubling(change.doubling, words))
+    verdict = words.changes[change.verdict.value]
+    return f"{capitalised(lesion.label)}: {verdict}{percent}{rate}."
 
 
-def _size(lesion: Lesion) -> str:
+def assessed_in_words(found: Assessment, words: Language | None = None) -> tuple[str, ...]:
+    """Return RECIST's targets, their sum and the response, a sentence each."""
+    words = words or language()
+    patterns = words.changes
+    said = [
+        patterns["target"].format(
+            label=each.label,
+            organ=words.called(each.organ, None),
+            now=patterns["target_gone"] if each.current_mm is None else _mm(each.current_mm, words),
+            prior=_mm(each.prior_mm, words),
+        )
+        for each in found.targets
+    ]
+    sums = {"prior": _mm(sum(each.prior_mm for each in found.targets), words)}
+    sums["nadir"] = _mm(found.nadir_mm, words)
+    if found.current_mm is None:
+        said.append(patterns["sum_unknown"].format(**sums))
+    else:
+        said.append(patterns["sum"].format(now=_mm(found.current_mm, words), **sums))
+    response = patterns[found.response.value]
+    said.append(patterns["response"].format(edition=found.edition, response=response))
+    return tuple(said)
+
+
+def _size(lesion: Lesion, words: Language) -> str:
     if lesion.volume_ml is None:
         axis = lesion.long_axis_mm
-        return "of unknown size" if axis is None else f"{axis:.1f} mm"
+        return words.changes["no_size"] if axis is None else _mm(axis, words)
     digits = 3 if lesion.volume_ml < _TINY_ML else 2
-    spread = "" if lesion.uncertainty_ml is None else f" (±{lesion.uncertainty_ml:.{digits}f})"
-    return f"{lesion.volume_ml:.{digits}f} mL{spread}"
+    volume = words.quantity(f"{lesion.volume_ml:.{digits}f}", MILLILITRE.value)
+    if lesion.uncertainty_ml is None:
+        return volume
+    return f"{volume} (±{words.digits(f'{lesion.uncertainty_ml:.{digits}f}')})"
+
+
+def _mm(value: float, words: Language) -> str:
+    return words.quantity(f"{value:.1f}", MILLIMETRE.value)
+
+
+def _doubling(time: DoublingTime, words: Language) -> str:
+    """Say what DoublingTime.in_words says, in any language."""
+    patterns = words.changes
+    if time.days is None or time.longest_days is None:
+        if math.isinf(time.shortest_days):
+            return patterns["no_growth"]
+        return patterns["more_than_days"].format(days=f"{time.shortest_days:.0f}")
+    sign = -1.0 if time.days < 0 else 1.0
+    days, low, high = (
+        f"{sign * each:.0f}" for each in (time.days, time.shortest_days, time.longest_days)
+    )
+    return patterns["halving_days" if time.days < 0 else "doubling_days"].format(
+        days=days, low=low, high=high
+    )
 
 
 def _origin(lesion: Lesion) -> str:

@@ -9,7 +9,8 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, Final
 
-from domain.concepts import ConceptTable
+from domain.concepts import Concept, ConceptTable
+from reporting.language import language as spoken
 
 LANGUAGES: Final = ("en", "de")
 _ENGLISH: Final = "en"
@@ -190,14 +191,21 @@ def _nouns(
     endings = document["plural_endings"]
     if language == _ENGLISH:
         for wording, concept in table.wordings():
-            is_noun = concept.category.value == _ABNORMAL or concept.phrase in _FINDING_LIKE
-            kind = Kind.NOUN if is_noun else Kind.ORGAN
-            yield from _forms(wording, Meaning(kind=kind, concept=concept.phrase), endings)
+            yield from _forms(wording, _of_concept(concept), endings)
+    else:
+        for phrase, noun in spoken(language).nouns.items():
+            if (named := table.find(phrase)) is not None:
+                yield from _forms(noun.text.lower(), _of_concept(named), endings)
     for wording, (site, organ) in document["places"].items():
         yield wording, Meaning(kind=Kind.PLACE, site=site, organ=organ or None)
     for key, kind in (("organs", Kind.ORGAN), ("nouns", Kind.NOUN)):
         for wording, phrase in document[key].items():
             yield from _forms(wording, Meaning(kind=kind, concept=phrase or None), endings)
+
+
+def _of_concept(concept: Concept) -> Meaning:
+    is_noun = concept.category.value == _ABNORMAL or concept.phrase in _FINDING_LIKE
+    return Meaning(kind=Kind.NOUN if is_noun else Kind.ORGAN, concept=concept.phrase)
 
 
 def _forms(wording: str, meaning: Meaning, endings: Iterable[str]) -> Iterator[tuple[str, Meaning]]:

@@ -241,7 +241,7 @@ def test_the_report_fills_itself_keeps_what_is_typed_and_says_what_went_stale(
     page.keyboard.press("y")
     finding(page, "accepted")
     page.keyboard.press("r")
-    told = page.locator('[data-field^="findings/"]:not([data-field$="own"])')
+    told = page.locator('[data-field^="findings/"][data-result]')
     told.wait_for(timeout=SOON)
     volume = station.get(f"/api/commands/{identity_of_study(station, phantom)}").json()
     shown = told.get_by_role("textbox").input_value()

@@ -108,7 +108,7 @@ def test_a_lesion_goes_by_voice_from_a_box_to_the_archive_and_into_the_draft(  #
     there = read_segmentation(held, grid).segments[0].mask
     assert np.array_equal(there.voxels, mask.voxels)
     page.keyboard.press("r")
-    told = page.locator('[data-field^="findings/"]:not([data-field$="own"])')
+    told = page.locator('[data-field^="findings/"][data-result]')
     told.wait_for(timeout=SOON)
     assert volume in told.get_by_role("textbox").input_value()
 

@@ -1,6 +1,6 @@
 """A house with two destinations: an archive by DIMSE, and one by DICOMweb."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -31,7 +31,7 @@ def web(tmp_path) -> Pacs:
 def home(tmp_path, pacs, web) -> Iterator[Callable[..., House]]:
     opened: list[House] = []
 
-    def made(**of_web: object) -> House:
+    def made(report_destinations: Sequence[object] = (), **of_web: object) -> House:
         defaults = load_settings().model_dump()
         defaults["storage"]["folder"] = str(tmp_path / "site")
         defaults["node"]["port"] = 0
@@ -51,6 +51,7 @@ def home(tmp_path, pacs, web) -> Iterator[Callable[..., House]]:
                 **of_web,
             },
         ]
+        defaults["report_destinations"] = list(report_destinations)
         house = House(Settings.model_validate(defaults))
         opened.append(house)
         return house

@@ -2,15 +2,19 @@
 
 import time
 
+import pypdfium2
 import pytest
 
 from copilot.serving import application
 from copilot.workflows.delivery import State
+from reporting.exports.formats import FORMATS
 from tests.chest import stored_chest
 from tests.clients import here
 from tests.conformance.archives import sent
 from tests.conformance.validators import complaints, dciodvfy, pixelmed
 from tests.copilot.access_site import log_in, staffed
+from tests.hl7_listener import Hl7Listener
+from tests.waiting import until
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:starlette")
 
@@ -31,7 +35,17 @@ def accepted(client, command):
     return identity
 
 
+def looked_at(client, path):
+    """Keep every word of the template, as a reader does who has looked."""
+    for part in client.get(path).json()["sections"]:
+        for each in part["fields"]:
+            if each["unseen"]:
+                kept = {"text": each["made"], "over": each["made"]}
+                assert client.put(f"{path}/fields/{each['id']}", json=kept).status_code == 200
+
+
 def signed(client, path):
+    looked_at(client, path)
     shown = client.post(f"{path}/review").json()
     answer = client.post(f"{path}/sign", json={"digest": shown["digest"]})
     assert answer.status_code == 200, answer.text
@@ -122,6 +136,70 @@ def test_what_is_sent_after_the_signature_is_verified_from_the_start(home, pacs,
         assert client.post(f"/api/commands/{identity}/send").json()["state"] == "sent"
         (report,) = arrived(pacs, 1)
     assert report.VerificationFlag == "VERIFIED"
+
+
+def exported(client, path, name, version=None):
+    answer = client.get(f"{path}/exports/{name}", params={"version": version} if version else {})
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+def test_every_export_says_draft_until_it_is_signed_and_then_who_signed(home, pacs, web, tmp_path):
+    house = staffed(home())
+    with pacs, web, here(application(house)) as client:
+        log_in(client, ROE)
+        accepted(client, stored_chest(house.store, tmp_path))
+        path = report_of(client)
+        for each in FORMATS:
+            made = exported(client, path, each.name)
+            assert made.headers["content-disposition"].endswith(f'-draft.{each.ending}"')
+            assert "no-store" in made.headers["cache-control"]
+        assert "DRAFT" in exported(client, path, "text").text
+        assert exported(client, path, "fhir").json()["entry"][0]["resource"]["status"] == (
+            "preliminary"
+        )
+        signed(client, path)
+        text = exported(client, path, "text").text
+        assert "DRAFT" not in text
+        assert ROE in text
+        fhir = exported(client, path, "fhir").json()["entry"][0]["resource"]
+        assert fhir["status"] == "final"
+        assert "|F|" in exported(client, path, "hl7").text
+        pdf = pypdfium2.PdfDocument(exported(client, path, "pdf").content)
+        pages = [page.get_textpage().get_text_range() for page in pdf]
+        pdf.close()
+        assert any(ROE in page for page in pages)
+        assert not any("DRAFT" in page for page in pages)
+        first = exported(client, path, "csv", version=1).text
+        client.post(f"{path}/amend", json={"reason": "More was seen."})
+        client.put(f"{path}/fields/impression/own", json={"text": "Quiet."})
+        assert exported(client, path, "csv", version=1).text == first
+        assert "DRAFT" in exported(client, path, "text").text
+        refused = client.get(f"{path}/exports/docx")
+        assert (refused.status_code, "it has text, markdown" in refused.text) == (422, True)
+
+
+def test_a_signed_report_goes_to_the_hospitals_system_and_the_amendment_after_it(
+    home, pacs, web, tmp_path
+):
+    with Hl7Listener() as system:
+        house = staffed(
+            home(report_destinations=[{"name": "RIS", "host": "127.0.0.1", "port": system.port}])
+        )
+        with pacs, web, here(application(house)) as client:
+            log_in(client, ROE)
+            accepted(client, stored_chest(house.store, tmp_path))
+            path = report_of(client)
+            assert not system.messages
+            signed(client, path)
+            assert until(lambda: len(system.messages) == 1)
+            client.post(f"{path}/amend", json={"reason": "More was seen."})
+            signed(client, path)
+            assert until(lambda: len(system.messages) == 2)
+    first, second = system.messages
+    assert [line.split("|")[25] for line in first.split("\r") if line.startswith("OBR")] == ["F"]
+    assert [line.split("|")[25] for line in second.split("\r") if line.startswith("OBR")] == ["C"]
+    assert ROE in first
 
 
 def test_a_reader_signs_nothing(home, pacs, tmp_path):

@@ -6,13 +6,17 @@ import numpy as np
 import pydicom
 import pytest
 
+from copilot.exporting import enclosed_of, report_document
 from dicom_node.files import headers, write_dataset
 from dicom_node.seg_writer import SegWriter
 from dicom_node.volumes import load_series
+from domain.report import ReportStatus
 from reporting.sr import SrAuthor, measurement_report
 from tests import twins
 from tests.conformance.validators import complaints, dciodvfy, pixelmed
 from tests.phantoms import UIDS, ct, ellipsoid, grid, segment, series
+from tests.reporting.exports.readers import pdf_pages
+from tests.reporting.exports.reports import one_report
 
 AUTHOR = SrAuthor(
     manufacturer="radcopilot", model_name="radcopilot", version="0.1.0", device_uid=UIDS.new_uid()
@@ -64,6 +68,25 @@ def others(tmp_path_factory):
 )
 def test_dciodvfy_accepts_what_is_made_beside_it(others, kind, tool):
     assert dciodvfy(others[kind], tool) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "verified"),
+    [(ReportStatus.DRAFT, "UNVERIFIED"), (ReportStatus.SIGNED, "VERIFIED")],
+)
+def test_dciodvfy_accepts_a_report_as_encapsulated_pdf(tmp_path, tool, status, verified):
+    report = one_report(status=status)
+    origin = twins.result(tmp_path).origin
+    made = report_document(report, enclosed_of(report), origin)
+    assert made.VerificationFlag == verified
+    assert (
+        made.SOPInstanceUID == report_document(report, enclosed_of(report), origin).SOPInstanceUID
+    )
+    path = write_dataset(made, tmp_path / "report.dcm")
+    assert dciodvfy(path, tool) == []
+    read = pydicom.dcmread(path)
+    pdf = read.EncapsulatedDocument[: read.EncapsulatedDocumentLength]
+    assert all(("DRAFT" in page) != report.status.is_final for page in pdf_pages(pdf))
 
 
 def test_dciodvfy_of_2022_does_not_know_label_maps(others, tool):

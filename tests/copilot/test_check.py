@@ -12,6 +12,7 @@ from copilot.workers import Roster
 from copilot.workplace import ENGINE
 from dicom_node.scp import DicomNode, NodeAddress
 from tests.conftest import AE_TITLE
+from tests.hl7_listener import Hl7Listener
 
 
 @pytest.fixture
@@ -70,3 +71,19 @@ def test_a_port_is_free_or_ours_or_another_programs(checked, store):
         assert row["ok"]
         assert "the server runs" in row["says"]
     assert checked("", port=port)["DICOM port"]["says"] == f"127.0.0.1:{port} is free"
+
+
+def test_a_system_that_takes_reports_has_a_line(checked):
+    gone = free_port()
+    with Hl7Listener() as ris:
+        tables = "".join(
+            f'[[report_destinations]]\nname = "{name}"\nhost = "127.0.0.1"\nport = {port}\n'
+            for name, port in (("RIS", ris.port), ("HIS", gone))
+        )
+        rows = checked(tables)
+    assert rows["reports to RIS"]["ok"]
+    assert rows["reports to RIS"]["says"] == (
+        f"takes connections at 127.0.0.1:{ris.port} (HL7 has no echo)"
+    )
+    assert not rows["reports to HIS"]["ok"]
+    assert f"HIS (127.0.0.1:{gone}) takes no connection" in rows["reports to HIS"]["says"]

@@ -6,6 +6,7 @@ import subprocess
 import time
 import wave
 from contextlib import closing
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -18,6 +19,7 @@ from copilot.evaluation.gestures import range_of, tight_box
 from dicom_node.seg_reader import read_segmentation
 from dicom_node.volumes import load_series
 from tests.phantoms import ct, ellipsoid, grid, series
+from tests.reporting.exports.readers import csv_numbers, fhir_numbers, hl7_numbers, pdf_pages
 
 
 @pytest.fixture
@@ -107,6 +109,41 @@ def test_ask_writes_a_fhir_bundle_of_its_numbers_where_it_is_wanted(radcopilot, 
     assert [(each["value"], each["code"]) for each in quantities] == [
         (each["value"], each["unit"]) for each in document["measurements"]
     ]
+
+
+def test_ask_writes_its_report_in_every_format_with_the_same_numbers(radcopilot, chest, tmp_path):
+    files, _, options = chest
+    formats = ("text", "markdown", "html", "pdf", "csv", "hl7", "fhir")
+    run = radcopilot(
+        "ask",
+        files[0].parent,
+        "segment the left lung lesion and measure its volume",
+        *options,
+        *(part for name in formats for part in ("--export", name)),
+        "--output",
+        "out",
+        "--json",
+    )
+    assert run.returncode == 0, run.stderr
+    document = json.loads(run.stdout)
+    made = {name: Path(document["files"][name]).read_bytes() for name in formats}
+    assert {Path(document["files"][name]).name for name in formats} == {
+        *(f"report.{ending}" for ending in ("txt", "md", "html", "pdf", "csv", "hl7")),
+        "report.fhir.json",
+    }
+    wanted = [(each["value"], each["unit"]) for each in document["measurements"]]
+    for read, name in ((csv_numbers, "csv"), (hl7_numbers, "hl7"), (fhir_numbers, "fhir")):
+        assert [(value, unit) for *_, value, unit in read(made[name])] == wanted, name
+        assert {side for _, side, *_ in read(made[name])} == {"left"}, name
+    assert all("DRAFT" in page for page in pdf_pages(made["pdf"]))
+    assert all(made[name].count(b"DRAFT") >= 2 for name in ("text", "markdown", "html", "hl7"))
+    assert b"data:image/png" in made["html"]
+
+
+def test_a_format_that_is_not_there_is_named_before_any_work(radcopilot, chest, tmp_path):
+    files, _, _ = chest
+    run = radcopilot("ask", files[0].parent, "segment the liver", "--export", "docx")
+    assert "no format 'docx': it has text, markdown, html, pdf, csv, hl7, fhir" in one_line(run, 2)
 
 
 def test_a_refusal_is_an_answer_with_what_would_help(radcopilot, chest):

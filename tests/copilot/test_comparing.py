@@ -231,6 +231,7 @@ def test_the_chest_pair_on_the_command_line(radcopilot, shared_data, tmp_path):
         folder / "t0_dicom",
         *("--point", "13,349,148", "--point", "21,264,391", "--point", "25,374,384"),
         *("--point", "32,355,224", "--prior-point", "27,343,119"),
+        *("--export", "text", "--export", "hl7"),
         "--output",
         "out",
         "--json",
@@ -244,6 +245,12 @@ def test_the_chest_pair_on_the_command_line(radcopilot, shared_data, tmp_path):
     now, then = (pydicom.dcmread(tmp_path / "out" / name) for name in ("sr.dcm", "prior/sr.dcm"))
     assert now.StudyDate == "20230725"
     assert then.StudyDate == "20230110"
+    text = (tmp_path / "out" / "report.txt").read_text()
+    assert all(each["sentence"] in text for each in comparison["lesions"])
+    for name, dataset in (("report.hl7", now), ("prior/report.hl7", then)):
+        message = (tmp_path / "out" / name).read_text()
+        assert f"^{dataset.StudyInstanceUID}^ISO" in message
+        assert f"|{dataset.StudyDate}|" in message
 
 
 def test_a_prior_that_does_not_fit_is_refused_on_the_command_line(radcopilot, shared_data):

@@ -6,7 +6,7 @@ import pytest
 
 from copilot.analysis import Analysis, Marked
 from copilot.concepts import load_concepts
-from copilot.fhir import write_fhir
+from copilot.exporting import write_exports
 from dicom_node.context import study_context
 from domain.command import SegmentCommand
 from reporting.draft import draft_report
@@ -54,7 +54,7 @@ def numbers_of_sr(item):
 
 
 def test_the_bundle_has_the_numbers_of_the_sr(analysis, tmp_path):
-    path = write_fhir(analysis, tmp_path)["fhir"]
+    path = write_exports(analysis, tmp_path, ["fhir"])["fhir"]
     assert path.name == "report.fhir.json"
     bundle = json.loads(path.read_text())
     resources = [each["resource"] for each in bundle["entry"]]
@@ -74,7 +74,7 @@ def test_the_bundle_has_the_numbers_of_the_sr(analysis, tmp_path):
 
 
 def test_the_bundle_names_study_seg_sr_engine_and_side(analysis, tmp_path):
-    bundle = json.loads(write_fhir(analysis, tmp_path)["fhir"].read_text())
+    bundle = json.loads(write_exports(analysis, tmp_path, ["fhir"])["fhir"].read_text())
     by_kind = {each["resource"]["resourceType"]: each["resource"] for each in bundle["entry"]}
     study = by_kind["ImagingStudy"]
     assert study["identifier"][0]["value"] == f"urn:oid:{analysis.report.StudyInstanceUID}"
@@ -110,5 +110,5 @@ def test_every_concept_we_ship_has_a_name_in_fhir():
 
 def test_without_a_draft_nothing_is_written(analysis, tmp_path):
     nothing = Analysis(command=analysis.command, engine="phantom", volume=analysis.volume)
-    assert write_fhir(nothing, tmp_path) == {}
+    assert write_exports(nothing, tmp_path, ["fhir"]) == {}
     assert list(tmp_path.iterdir()) == []

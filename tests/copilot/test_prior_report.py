@@ -7,10 +7,10 @@ import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
+import typst
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
-from reportlab.lib.pagesizes import A4
-from reportlab.pdfgen.canvas import Canvas
+from pypdf import PdfReader, PdfWriter
 
 from copilot.cli.main import run
 from copilot.concepts import load_concepts
@@ -26,14 +26,16 @@ SENTENCE = "A 12 x 9 mm nodule in the right upper lobe (series 3, image 45), pre
 
 
 def pdf(path, *pages, password=None):
-    content = BytesIO()
-    canvas = Canvas(content, pagesize=A4, encrypt=password)
-    for lines in pages:
-        for number, line in enumerate(lines):
-            canvas.drawString(60, 780 - 16 * number, line)
-        canvas.showPage()
-    canvas.save()
-    path.write_bytes(content.getvalue())
+    """Write a PDF with a page of lines each."""
+    pages = ["\\\n".join(lines) + "~" * (not lines) for lines in pages]
+    content = typst.compile("#pagebreak()\n".join(pages).encode())
+    if password is not None:
+        writer = PdfWriter(clone_from=PdfReader(BytesIO(content)))
+        writer.encrypt(password, algorithm="RC4-128")
+        locked = BytesIO()
+        writer.write(locked)
+        content = locked.getvalue()
+    path.write_bytes(content)
     return path
 
 

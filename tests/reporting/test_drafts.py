@@ -112,6 +112,21 @@ def test_a_picture_shows_outline_sides_and_scale():
         outline_png(ct(on, mask), mask, View(slice_index=9))
 
 
+def test_a_picture_says_draft_until_a_person_has_signed():
+    on = grid(shape=(4, 64, 64))
+    mask = ellipsoid(on, (9.0, 12.0, 9.0))
+    shown = [
+        np.asarray(
+            Image.open(
+                io.BytesIO(outline_png(ct(on, mask), mask, View(slice_index=1, is_draft=is_draft)))
+            )
+        )
+        for is_draft in (True, False)
+    ]
+    orange = [(each == (255, 170, 60)).all(axis=2).any() for each in shown]
+    assert orange == [True, False]
+
+
 def millilitres(value, uncertainty):
     return Measurement(concept=VOLUME, value=value, unit=MILLILITRE, uncertainty=uncertainty)
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from reporting.pdf import Picture, draft_pdf
+from tests.reporting.exports.readers import pdf_elements
 
 GERMAN = """**DRAFT. Not signed, not verified: for review by a radiologist.**
 
@@ -15,6 +16,7 @@ GERMAN = """**DRAFT. Not signed, not verified: for review by a radiologist.**
 | | |
 |---|---|
 | Patient | Müßig, Jörg |
+| Accession number | A|1 |
 
 ## Befunde
 
@@ -39,6 +41,7 @@ def test_umlauts_signs_and_markup_survive():
     for words in (
         "Größenverlauf über 6 Monate",
         "Müßig, Jörg",
+        "Accession number A|1",
         '1.36 mL (±0.10), Fläche 3 mm² <nicht> & "sicher"',
         "Äußere Übergänge",
         "größte Schicht",
@@ -59,9 +62,17 @@ def test_the_same_draft_gives_the_same_bytes():
 def test_the_fonts_are_inside():
     page = pypdf.PdfReader(io.BytesIO(draft_pdf(GERMAN))).pages[0]
     fonts = [each.get_object() for each in page["/Resources"]["/Font"].get_object().values()]
-    used = [font for font in fonts if "DejaVu" in font["/BaseFont"]]
+    used = [font["/DescendantFonts"][0].get_object() for font in fonts]
     assert used
+    assert all("DejaVu" in font["/BaseFont"] for font in used)
     assert all("/FontFile2" in font["/FontDescriptor"].get_object() for font in used)
+
+
+def test_it_is_tagged_with_its_pictures_in_words():
+    pdf = draft_pdf(GERMAN, [picture()])
+    assert bool(pypdf.PdfReader(io.BytesIO(pdf)).trailer["/Root"]["/MarkInfo"]["/Marked"])
+    words = [words for tag, words in pdf_elements(pdf) if tag == "Figure"]
+    assert words == ["Outline of Finding 1, größte Schicht"]
 
 
 @pytest.mark.parametrize("markdown", ["", "# only a title", "| a | b | c |\n", "- \n"])

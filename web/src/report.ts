@@ -9,11 +9,20 @@ export interface Field {
   id: string;
   text: string;
   made: string;
-  mark: 'machine' | 'edited' | 'stale';
+  /** 'default' is the template's, and nobody's word yet. */
+  mark: 'machine' | 'default' | 'edited' | 'stale' | 'empty';
+  /** What stands before it on its line. */
+  label: string;
+  kind: 'text' | 'number' | 'choice' | 'date';
+  options: string[];
+  unit: string;
+  required: boolean;
+  /** Why it is empty, or what stands against it. */
+  reason: string;
   result: string | null;
   segment: number | null;
   slice: number | null;
-  /** A rule accepted what it tells of, and nobody has looked. */
+  /** The template says it, or a rule accepted what it tells of, and nobody has looked. */
   unseen: boolean;
 }
 
@@ -21,7 +30,7 @@ export type Status = 'draft' | 'in_review' | 'signed' | 'amended';
 
 /** What stands between the report and its signature. */
 export interface Obstacle {
-  kind: 'undecided' | 'running' | 'stale' | 'unseen' | 'empty';
+  kind: 'undecided' | 'running' | 'stale' | 'unseen' | 'missing' | 'empty';
   says: string;
   field: string | null;
   result: string | null;
@@ -44,6 +53,11 @@ export interface Change {
   marked: string;
 }
 
+export interface Template {
+  name: string;
+  title: string;
+}
+
 export interface Report {
   study_instance_uid: string;
   status: Status;
@@ -56,7 +70,10 @@ export interface Report {
   undecided: number;
   obstacles: Obstacle[];
   versions: Version[];
-  sections: { name: string; fields: Field[] }[];
+  template: Template & { reason: string; others: Template[] };
+  /** What the template would have said and does not, and why. */
+  notes: string[];
+  sections: { name: string; title: string; fields: Field[] }[];
 }
 
 const latest = signal<Report | null>(null);
@@ -109,6 +126,27 @@ export async function keepWords(of: string, id: string): Promise<void> {
   });
 }
 
+/** Fill another template; an empty name takes the one that fits best. */
+export async function chooseTemplate(of: string, name: string): Promise<void> {
+  await attempt(async () => {
+    latest.value = await put<Report>(`/api/studies/${of}/report/template`, { name });
+  });
+}
+
+/** Where the report is had as a file. */
+export const exportAddress = (of: string, format: string): string =>
+  `/api/studies/${of}/report/exports/${format}`;
+
+export const FORMATS: [string, string][] = [
+  ['pdf', 'PDF'],
+  ['html', 'HTML'],
+  ['text', 'Text'],
+  ['markdown', 'Markdown'],
+  ['csv', 'Measurements (CSV)'],
+  ['fhir', 'FHIR'],
+  ['hl7', 'HL7'],
+];
+
 /** Take a step on the way to a signature, and return whether it was taken. */
 export async function move(of: string, step: string, body: object = {}): Promise<boolean> {
   const moved = await attempt(async () => {
@@ -134,16 +172,20 @@ export const NAMES: Record<string, string> = {
   impression: 'Impression',
 };
 
+/** Return a field's words behind its label. */
+export const asLine = ({ label, text, unit }: Field): string =>
+  [label, text.trim(), unit].filter(Boolean).join(' ');
+
 /** Return the words of a report, or of one of its sections. */
 export function asText({ sections }: Report, section: string | null = null): string {
   return sections
     .filter(({ name }) => !section || name === section)
-    .map(({ name, fields }) => ({
-      name,
-      said: fields.map((each) => each.text.trim()).filter(Boolean),
+    .map(({ title, fields }) => ({
+      title,
+      said: fields.filter(({ text }) => text.trim()).map(asLine),
     }))
     .filter(({ said }) => said.length)
-    .map(({ name, said }) => `${NAMES[name] ?? name}\n${said.join('\n')}`)
+    .map(({ title, said }) => `${title}\n${said.join('\n')}`)
     .join('\n\n');
 }
 

@@ -327,3 +327,22 @@ def test_the_command_line_lists_keeps_refuses_and_deletes(make, tmp_path, capsys
     assert told("list", "--json")[1] == "[]\n"
     assert told("show", study)[0] == 2
     assert run(["audit", "verify", "--config", str(config)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (Delivered.QUEUED, "version 2 of its report is on its way to RIS: wait"),
+        (Delivered.FAILED, None),
+        (Delivered.COMMITTED, None),
+        (Delivered.CANCELLED, None),
+    ],
+)
+def test_a_study_stays_while_its_report_is_on_its_way(make, state, said):
+    site = make()
+    study, _ = site.study()
+    sent = site.home.dispatches.put(study, 2)
+    site.home.outbox.put(sent.id, "RIS")
+    site.home.outbox.note((sent.id, "RIS"), state, "")
+    reasons = site.reasons(study)
+    assert [each.startswith(said or "") for each in reasons] == ([True] if said else [])

@@ -7,16 +7,46 @@ from sqlalchemy import create_engine
 
 from copilot.access.roles import How, Person, Role
 from copilot.audit import SqlAuditLog
-from copilot.reports.fields import Reports, Typed
+from copilot.concepts import load_concepts
+from copilot.reports.composing import Composer
+from copilot.reports.fields import Reports, Typed, confirmed
 from copilot.reports.lifecycle import Lifecycle
 from copilot.reports.versions import Versions
 from copilot.results import Result, Results, State
+from copilot.settings import load_settings
 from copilot.system import SystemClock
+from copilot.templates import Templates
+from domain.codes import LESION, MILLILITRE, VOLUME
+from domain.measurement import Evidence, Finding, Measurement
 from domain.report import StudyContext
-from domain.uids import SeriesUID, StudyUID
+from domain.segment import AlgorithmType, Provenance
+from domain.uids import InstanceUID, SeriesUID, StudyUID
 
 STUDY, SERIES = StudyUID("1.2.3"), SeriesUID("1.2.3.4")
 ROE = Person(name="Dr. Rolf Roe", roles=frozenset({Role.RADIOLOGIST}), how=How.SESSION)
+
+
+def lesion(volume_ml):
+    """Return what the report says of a lesion, in full and in short alike."""
+    return f"Lesion: volume {volume_ml:.2f} mL."
+
+
+def findings(result):
+    """Return what a result of these tests holds."""
+    return [
+        Finding(
+            tracking_id="Finding 1",
+            tracking_uid=InstanceUID(each["tracking_uid"]),
+            concept=None,
+            code=LESION,
+            provenance=Provenance(
+                engine="rules", version="1", algorithm_type=AlgorithmType.AUTOMATIC
+            ),
+            evidence=Evidence(segment_number=1, key_slice_index=4),
+            measurements=(Measurement(concept=VOLUME, value=each["volume_ml"], unit=MILLILITRE),),
+        )
+        for each in result.document["masks"]
+    ]
 
 
 class Archive:
@@ -36,17 +66,11 @@ class Site:
     signed: list = field(default_factory=list)
     is_down: bool = False
 
-    def put(self, identity, sentence, *, uid="1.2.9", state=State.WAITING, **more):
-        mask = {
-            "segment": 1,
-            "tracking_uid": uid,
-            "key_slice": 4,
-            "sentences": {"finding": sentence, "impression": f"{sentence} In short."},
-        }
+    def put(self, identity, volume_ml, *, uid="1.2.9", state=State.WAITING, **more):
         document = {
             "text": f"ask for {identity}",
             "command": {"action": "segment"},
-            "masks": [mask],
+            "masks": [{"tracking_uid": uid, "volume_ml": volume_ml}],
             "technique": "CT.",
             **more,
         }
@@ -56,8 +80,8 @@ class Site:
             "reader",
         )
 
-    def accepted(self, identity, sentence, **more):
-        self.put(identity, sentence, **more)
+    def accepted(self, identity, volume_ml, **more):
+        self.put(identity, volume_ml, **more)
         self.results.accept(identity, "Dr. Rolf Roe")
 
     def type(self, name, text, over=""):
@@ -92,11 +116,19 @@ def site(tmp_path):
     made = Site(results=results, trail=audit)
     made.lifecycle = Lifecycle(
         engine=engine,
-        reports=Reports(engine=engine, results=results, audit=audit, clock=SystemClock()),
+        reports=Reports(
+            engine=engine,
+            results=results,
+            audit=audit,
+            clock=SystemClock(),
+            templates=Templates(load_settings().reporting, load_concepts()),
+            findings=findings,
+        ),
         versions=Versions(engine),
         archive=Archive(),
         audit=audit,
         clock=SystemClock(),
+        composer=Composer(lambda identity: confirmed(findings(results.get(identity)))),
         head=lambda _study: StudyContext(patient_name="Doe, Jane", accession_number="A-1"),
         signed=made.follow,
     )

@@ -7,11 +7,11 @@ import pytest
 from copilot.access.roles import LOCAL_PERSON, How, Person, Role
 from copilot.results import State
 from domain.errors import InputError
-from tests.copilot.reports.conftest import ROE, STUDY
+from tests.copilot.reports.conftest import ROE, STUDY, lesion
 
 
 def in_review(site):
-    site.accepted("a", "Lesion of 1 mL.")
+    site.accepted("a", 1.0)
     site.lifecycle.review(STUDY, ROE.name)
 
 
@@ -21,7 +21,7 @@ def signed(site):
 
 
 def test_a_draft_goes_through_review_to_a_signature(site):
-    site.accepted("a", "Lesion of 1 mL.")
+    site.accepted("a", 1.0)
     assert site.report["status"] == "draft"
     site.lifecycle.review(STUDY, ROE.name)
     assert site.report["status"] == "in_review"
@@ -37,7 +37,7 @@ def test_a_draft_goes_through_review_to_a_signature(site):
 
 
 def test_a_draft_is_not_signed_without_review(site):
-    site.accepted("a", "Lesion of 1 mL.")
+    site.accepted("a", 1.0)
     with pytest.raises(InputError, match="put it up for review first"):
         site.sign()
     site.lifecycle.review(STUDY, ROE.name)
@@ -65,10 +65,10 @@ def test_only_a_radiologist_who_logged_in_signs(site, person, says):
 
 
 def test_what_nobody_decided_or_looked_at_stands_in_the_way(site):
-    assert site.obstacles == ["empty"]
-    site.put("a", "Lesion of 1 mL.")
-    site.put("bb", "", state=State.RUNNING, uid="1.2.8")
-    assert site.obstacles == ["undecided", "running", "empty"]
+    assert site.obstacles == ["unseen"]  # the template's "nothing" is nobody's word yet
+    site.put("a", 1.0)
+    site.put("bb", 1.0, state=State.RUNNING, uid="1.2.8")
+    assert site.obstacles == ["undecided", "running", "unseen"]
     site.lifecycle.review(STUDY, ROE.name)
     with pytest.raises(InputError, match=r"“ask for a” waits for a yes or no.*still being worked"):
         site.sign()
@@ -77,23 +77,23 @@ def test_what_nobody_decided_or_looked_at_stands_in_the_way(site):
 
 def test_stale_words_stand_in_the_way_until_they_are_brought_up_to_date(site):
     in_review(site)
-    site.type("findings/1.2.9", "A lesion of 1 mL.", "Lesion of 9 mL.")
+    site.type("findings/1.2.9", "A lesion of 1 mL.", lesion(9.0))
     assert site.obstacles == ["stale"]
     with pytest.raises(InputError, match=r"out of date: “A lesion of 1 mL\.”"):
         site.sign()
-    site.type("findings/1.2.9", "A lesion of 1 mL.", "Lesion of 1 mL.")
+    site.type("findings/1.2.9", "A lesion of 1 mL.", lesion(1.0))
     assert site.sign().lines[-2].text == "A lesion of 1 mL."
 
 
 def test_what_a_rule_accepted_must_have_been_looked_at(site):
-    site.put("a", "Lesion of 1 mL.")
+    site.put("a", 1.0)
     site.results.move("a", State.ACCEPTED, frozenset({State.WAITING}), "rule lungs")
     site.lifecycle.review(STUDY, ROE.name)
     assert site.obstacles == ["unseen", "unseen"]
     with pytest.raises(InputError, match="nobody has looked"):
         site.sign()
-    site.type("findings/1.2.9", "Lesion of 1 mL.", "Lesion of 1 mL.")
-    site.type("impression/1.2.9", "Lesion of 1 mL. In short.", "Lesion of 1 mL. In short.")
+    site.type("findings/1.2.9", lesion(1.0), lesion(1.0))
+    site.type("impression/1.2.9", lesion(1.0), lesion(1.0))
     assert site.fields["findings/1.2.9"]["mark"] == "machine"
     site.sign()
 
@@ -114,7 +114,7 @@ def test_a_signed_report_stands_whatever_is_accepted_or_typed_after_it(site):
         site.type("impression/own", "More.")
     with pytest.raises(InputError, match="signed: begin an amendment first"):
         site.lifecycle.take_back(STUDY, "findings/1.2.9", ROE.name)
-    site.accepted("bb", "Kidney of 150 mL.", uid="1.2.8")
+    site.accepted("bb", 150.0, uid="1.2.8")
     assert "findings/1.2.8" not in site.fields
     assert site.report["changed"]
 
@@ -126,7 +126,7 @@ def test_an_amendment_says_why_and_leaves_what_was_signed(site):
     site.lifecycle.amend(STUDY, "A second lesion was seen.", ROE.name)
     report = site.report
     assert (report["status"], report["version"]) == ("draft", 2)
-    site.accepted("bb", "Lesion of 7 mL.", uid="1.2.8")
+    site.accepted("bb", 7.0, uid="1.2.8")
     site.lifecycle.review(STUDY, ROE.name)
     second = site.sign()
     assert (second.status.value, second.reason) == ("amended", "A second lesion was seen.")
@@ -139,17 +139,17 @@ def test_an_amendment_says_why_and_leaves_what_was_signed(site):
 def test_two_versions_differ_where_their_words_do(site):
     signed(site)
     site.lifecycle.amend(STUDY, "Typing error.", ROE.name)
-    site.type("findings/1.2.9", "Lesion of 10 mL.", "Lesion of 1 mL.")
+    site.type("findings/1.2.9", lesion(10.0), lesion(1.0))
     site.type("impression/own", "Follow-up advised.")
     changes = {each["field"]: each for each in site.lifecycle.difference(STUDY, 1, None)}
     assert set(changes) == {"findings/1.2.9", "impression/own"}
-    assert changes["findings/1.2.9"]["was"] == "Lesion of 1 mL."
-    assert changes["findings/1.2.9"]["now"] == "Lesion of 10 mL."
+    assert changes["findings/1.2.9"]["was"] == lesion(1.0)
+    assert changes["findings/1.2.9"]["now"] == lesion(10.0)
     assert changes["findings/1.2.9"]["marked"].split("\n") == [
-        " Lesion",
-        " of",
-        "-1",
-        "+10",
+        " Lesion:",
+        " volume",
+        "-1.00",
+        "+10.00",
         " mL.",
     ]
     assert changes["impression/own"]["was"] == ""
@@ -187,3 +187,50 @@ def test_what_follows_from_a_signature_is_taken_up_after_a_kill(site):
     site.lifecycle.resume()
     site.lifecycle.resume()
     assert site.signed == [(STUDY, 1)]
+
+
+def test_what_a_template_says_is_nobodys_word_until_somebody_keeps_it(site):
+    site.lifecycle.choose(STUDY, "chest-ct", ROE.name)
+    site.accepted("a", 1.0)
+    site.lifecycle.review(STUDY, ROE.name)
+    defaults = [each for each in site.fields.values() if each["mark"] == "default"]
+    assert any("No nodule" in each["text"] for each in defaults)
+    with pytest.raises(InputError, match="the template says it, and nobody has looked"):
+        site.sign()
+    for each in defaults:
+        site.type(each["id"], "" if "nodule" in each["text"] else each["made"], each["made"])
+    version = site.sign()
+    texts = [each.text for each in version.lines]
+    assert not any("nodule" in each for each in texts)
+    assert any("No effusion" in each for each in texts)
+
+
+def test_a_person_chooses_another_template_and_loses_no_word(site):
+    site.accepted("a", 1.0)
+    site.type("findings/own", "Old rib fracture on the left.")
+    assert site.report["template"]["name"] == "general"
+    site.lifecycle.choose(STUDY, "liver", ROE.name)
+    assert site.report["template"]["name"] == "liver"
+    assert site.fields["findings/own"]["text"] == "Old rib fracture on the left."
+    assert lesion(1.0) in [each["text"] for each in site.fields.values()]
+    with pytest.raises(InputError, match="no template 'elbow'"):
+        site.lifecycle.choose(STUDY, "elbow", ROE.name)
+
+
+def test_a_signed_version_is_exported_as_it_was_signed(site):
+    signed(site)
+    site.accepted("bb", 9.0, corrects="a")
+    report = site.lifecycle.report(STUDY)
+    assert (report.status.value, report.signature.name) == ("signed", "Dr. Rolf Roe")
+    assert report.context.patient_name == "Doe, Jane"
+    told = [each for part in report.sections for each in part.statements if each.finding]
+    assert [each.text for each in told] == [lesion(1.0), lesion(1.0)]
+    assert [each.value for each in told[0].measurements] == [1.0]
+    assert [each.measurements[0].value for each in report.findings] == [1.0]
+
+
+def test_a_draft_is_exported_as_a_draft(site):
+    site.accepted("a", 1.0)
+    report = site.lifecycle.report(STUDY)
+    assert (report.status.value, report.signature) == ("draft", None)
+    assert lesion(1.0) in [each.text for part in report.sections for each in part.statements]

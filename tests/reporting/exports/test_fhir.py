@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -12,10 +13,16 @@ from domain import codes
 from domain.codes import LESION, MEAN, MILLILITRE, VOLUME, VOXEL_SUM, Code, sct
 from domain.errors import InputError
 from domain.measurement import Evidence, Finding, Measurement
+from domain.report import ReportStatus
 from domain.uids import InstanceUID, SeriesUID, SopClassUID, StudyUID
-from reporting.exports.fhir import SIDES, SYSTEMS, ReportedStudy, StoredObject, report_bundle
+from reporting.exports.enclosed import StoredObject
+from reporting.exports.fhir import SIDES, SYSTEMS, report_bundle
+from reporting.exports.fhir_report import report_fhir
+from reporting.exports.fhir_values import ReportedStudy
 from tests.conftest import missing
 from tests.phantoms import MADE_BY
+from tests.reporting.exports.readers import fhir_report, fhir_sentences
+from tests.reporting.exports.reports import ENCLOSED, one_report, reports, sentences
 
 STUDY = ReportedStudy(
     study_instance_uid=StudyUID("1.2.3"),
@@ -252,3 +259,47 @@ def one_finding(**changed):
         }
         | changed
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "version", "code"),
+    [
+        (ReportStatus.DRAFT, 1, "preliminary"),
+        (ReportStatus.IN_REVIEW, 1, "preliminary"),
+        (ReportStatus.SIGNED, 1, "final"),
+        (ReportStatus.AMENDED, 2, "amended"),
+    ],
+)
+def test_the_status_is_that_of_the_report_and_says_who_signed(r4b, status, version, code):
+    made = report_fhir(one_report(status=status, version=version, language="de"), ENCLOSED)
+    r4b.model_validate_json(made)
+    found = [each["resource"] for each in json.loads(made)["entry"]]
+    states = {each.get("status") for each in found if each["resourceType"] != "ImagingStudy"}
+    assert states == {code, None}
+    [report] = [each for each in found if each["resourceType"] == "DiagnosticReport"]
+    assert report["language"] == "de"
+    notes = [note["text"] for each in found for note in each.get("note", [])]
+    assert any(note.startswith("Draft:") for note in notes) == (code == "preliminary")
+    if code == "preliminary":
+        assert not {"issued", "resultsInterpreter", "meta"} & set(report)
+    else:
+        assert report["issued"] == "2026-01-03T10:05:00+01:00"
+        assert report["resultsInterpreter"][0]["display"] == "Dr. Eva O'Neill & Co"
+        assert report["meta"]["versionId"] == str(version)
+
+
+def test_the_conclusion_is_the_impression_and_all_sentences_are_in_the_narrative():
+    report = one_report()
+    found = fhir_report(report_fhir(report, ENCLOSED))
+    assert found["conclusion"].split("\n") == sentences(report)[-1]
+    assert fhir_sentences(report_fhir(report, ENCLOSED)) == sentences(report)
+
+
+def test_r4b_accepts_any_report_of_ours(r4b):
+    @settings(max_examples=15, deadline=None)
+    @given(reports())
+    def accepted(report):
+        r4b.model_validate_json(report_fhir(report, ENCLOSED))
+        r4b.model_validate_json(report_fhir(report, replace(ENCLOSED, series_instance_uid=None)))
+
+    accepted()

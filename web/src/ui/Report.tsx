@@ -3,8 +3,11 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { whyNot } from '../access.ts';
 import {
   type Field,
-  NAMES,
+  type Report as ReportShown,
+  FORMATS,
+  chooseTemplate,
   copy,
+  exportAddress,
   isFinal,
   keepWords,
   loadReport,
@@ -16,13 +19,26 @@ import { select } from '../looking.ts';
 import { Standing, Versions } from './Standing.tsx';
 
 const PAUSE_MS = 700;
-const MARKS = { machine: 'AI', edited: 'Edited', stale: 'Check' };
+const MARKS = {
+  machine: 'AI',
+  default: 'Template',
+  edited: 'Edited',
+  stale: 'Check',
+  empty: '',
+};
 const STALE =
   'Its outline is being corrected, what this was typed over has changed, or its finding is gone.';
 const UNSEEN = 'AI, by a rule';
 
-/** One field: the machine's words until somebody types, then theirs. */
-function Box({ study, field, isOpen }: { study: string; field: Field; isOpen: boolean }) {
+interface Shown {
+  study: string;
+  field: Field;
+  title: string;
+  isOpen: boolean;
+}
+
+/** One field: the words of machine or template until somebody types, then theirs. */
+function Box({ study, field, title, isOpen }: Shown) {
   const [text, setText] = useState(field.text);
   const dirty = useRef(false);
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
@@ -43,53 +59,145 @@ function Box({ study, field, isOpen }: { study: string; field: Field; isOpen: bo
   };
   const isOwn = field.id.endsWith('/own');
   const mayType = isOpen && whyNot('decide') === null;
-  const section = NAMES[field.id.split('/')[0]!]!;
+  const name = isOwn ? 'your own words' : field.label.replace(/:$/, '');
+  const shared = {
+    value: text,
+    'aria-label': name ? `${title}: ${name}` : title,
+    onBlur: () => save(text),
+  };
   return (
     <div
       class={`field ${field.mark}`}
       data-testid="field"
       data-field={field.id}
       data-mark={field.mark}
+      data-result={field.result}
     >
-      <textarea
-        rows={isOwn ? 1 : 2}
-        value={text}
-        aria-label={isOwn ? `${section}: your own words` : section}
-        placeholder={isOwn ? 'Your own words…' : ''}
-        readOnly={!mayType}
-        onInput={(event) => type(event.currentTarget.value)}
-        onBlur={(event) => save(event.currentTarget.value)}
-      />
+      {field.label && <p class="label">{field.label}</p>}
+      {field.kind === 'choice' ? (
+        <select
+          {...shared}
+          disabled={!mayType}
+          onChange={(event) => {
+            dirty.current = true;
+            setText(event.currentTarget.value);
+            save(event.currentTarget.value);
+          }}
+        >
+          {[...new Set(['', text, ...field.options])].map((each) => (
+            <option key={each} value={each}>
+              {each || '—'}
+            </option>
+          ))}
+        </select>
+      ) : (
+        <textarea
+          {...shared}
+          rows={field.made ? 2 : 1}
+          placeholder={isOwn ? 'Your own words…' : ''}
+          readOnly={!mayType}
+          onInput={(event) => type(event.currentTarget.value)}
+        />
+      )}
+      {field.unit && <span class="quiet small">{field.unit}</span>}
       {!(isOwn && !field.text) && (
-        <p class="about">
-          <span class="whose" title={field.mark === 'stale' ? STALE : undefined}>
-            {isOpen && (field.unseen ? UNSEEN : MARKS[field.mark])}
-          </span>
-          {field.mark === 'stale' && (
-            <span class="quiet">{field.made ? `Now: ${field.made}` : 'Its finding is gone.'}</span>
-          )}
-          {field.unseen && isOpen && mayType && (
-            <button type="button" class="plain" onClick={() => void keepWords(study, field.id)}>
-              looked at: keep
-            </button>
-          )}
-          {field.slice !== null && (
-            <button
-              type="button"
-              class="plain"
-              onClick={() => void select(`${field.result}/${field.segment}`)}
-            >
-              image {field.slice + 1}
-            </button>
-          )}
-          {field.mark !== 'machine' && field.made && !isOwn && mayType && (
-            <button type="button" class="plain" onClick={() => void takeBack(study, field)}>
-              AI’s words again
-            </button>
-          )}
-        </p>
+        <About study={study} field={field} isOpen={isOpen} mayType={mayType} />
       )}
     </div>
+  );
+}
+
+/** Whose words a field holds, and what can be done about them. */
+function About({
+  study,
+  field,
+  isOpen,
+  mayType,
+}: {
+  study: string;
+  field: Field;
+  isOpen: boolean;
+  mayType: boolean;
+}) {
+  const isTyped = field.mark === 'edited' || field.mark === 'stale';
+  return (
+    <p class="about">
+      <span class="whose" title={field.mark === 'stale' ? STALE : undefined}>
+        {isOpen && (field.unseen ? (field.result ? UNSEEN : MARKS.default) : MARKS[field.mark])}
+      </span>
+      {field.mark === 'stale' && (
+        <span class="quiet">{field.made ? `Now: ${field.made}` : 'Its finding is gone.'}</span>
+      )}
+      {field.reason && <span class="quiet">{field.reason}</span>}
+      {field.unseen && isOpen && mayType && (
+        <>
+          <button type="button" class="plain" onClick={() => void keepWords(study, field.id)}>
+            looked at: keep
+          </button>
+          {!field.result && (
+            <button type="button" class="plain" onClick={() => void write(study, field, '')}>
+              take it out
+            </button>
+          )}
+        </>
+      )}
+      {field.slice !== null && (
+        <button
+          type="button"
+          class="plain"
+          onClick={() => void select(`${field.result}/${field.segment}`)}
+        >
+          image {field.slice + 1}
+        </button>
+      )}
+      {isTyped && field.made && mayType && (
+        <button type="button" class="plain" onClick={() => void takeBack(study, field)}>
+          AI’s words again
+        </button>
+      )}
+    </p>
+  );
+}
+
+/** Which template the report fills, and others. */
+function Templates({ shown }: { shown: ReportShown }) {
+  const { study_instance_uid: of, template } = shown;
+  return (
+    <p class="template">
+      <label>
+        Template{' '}
+        <select
+          value={template.name}
+          title={template.reason}
+          disabled={whyNot('decide') !== null}
+          onChange={(event) => void chooseTemplate(of, event.currentTarget.value)}
+        >
+          {[template, ...template.others].map(({ name, title }) => (
+            <option key={name} value={name}>
+              {title}
+            </option>
+          ))}
+        </select>
+      </label>
+    </p>
+  );
+}
+
+/** The report as files. */
+function Exports({ of }: { of: string }) {
+  return (
+    <details class="exports">
+      <summary>As a file</summary>
+      <ul>
+        {FORMATS.map(([format, name]) => (
+          <li key={format}>
+            <a href={exportAddress(of, format)} download>
+              {name}
+            </a>
+          </li>
+        ))}
+      </ul>
+    </details>
   );
 }
 
@@ -107,16 +215,18 @@ export function Report() {
           your decision and {shown.undecided === 1 ? 'is' : 'are'} not in the draft.
         </p>
       )}
+      {!isFinal(shown.status) && <Templates shown={shown} />}
       {shown.sections
         .filter(({ fields }) => fields.length > 0)
-        .map(({ name, fields }) => (
+        .map(({ name, title, fields }) => (
           <section key={name}>
-            <h3>{NAMES[name] ?? name}</h3>
+            <h3>{title}</h3>
             {fields.map((field) => (
               <Box
                 key={field.id}
                 study={shown.study_instance_uid}
                 field={field}
+                title={title}
                 isOpen={!isFinal(shown.status)}
               />
             ))}
@@ -125,6 +235,12 @@ export function Report() {
       <button type="button" onClick={() => void copy()}>
         Copy the text
       </button>
+      <Exports of={shown.study_instance_uid} />
+      {shown.notes.map((each) => (
+        <p key={each} class="quiet small">
+          {each}
+        </p>
+      ))}
       <Versions shown={shown} />
     </section>
   );

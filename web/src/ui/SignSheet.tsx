@@ -5,7 +5,7 @@ import { select } from '../looking.ts';
 import {
   type Field,
   type Obstacle,
-  NAMES,
+  asLine,
   isSignOpen,
   keepWords,
   move,
@@ -114,11 +114,11 @@ export function SignSheet() {
             .filter((each) => each.fields.some(({ text }) => text))
             .map((each) => (
               <section key={each.name}>
-                <h3>{NAMES[each.name] ?? each.name}</h3>
+                <h3>{each.title}</h3>
                 {each.fields
                   .filter(({ text }) => text)
-                  .map(({ id, text }) => (
-                    <p key={id}>{text}</p>
+                  .map((field) => (
+                    <p key={field.id}>{asLine(field)}</p>
                   ))}
               </section>
             ))}

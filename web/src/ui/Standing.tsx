@@ -5,7 +5,6 @@ import {
   type Change,
   type Report,
   type Version,
-  NAMES,
   changesSince,
   isFinal,
   isSignOpen,
@@ -125,7 +124,7 @@ function One({ of, version }: { of: string; version: Version }) {
       {changes?.length === 0 && <p class="quiet">Nothing.</p>}
       {changes?.map((each) => (
         <p key={each.field} class="change">
-          <span class="quiet">{NAMES[each.field.split('/')[0]!]}:</span> <Marked of={each.marked} />
+          <span class="quiet">{each.field.split('/')[0]}:</span> <Marked of={each.marked} />
         </p>
       ))}
     </li>

@@ -1,0 +1,1 @@
+"""Report templates: read, chosen, filled, and brought in from MRRT."""
