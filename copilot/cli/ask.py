@@ -125,7 +125,9 @@ def ask(
     With --prior each box or click is a lesion of its own, sought on the prior too.
     """
     home = house(config)
-    command = understood(home.grammar, sentence)
+    command = home.grammar.parse(sentence)
+    if not isinstance(command, ReportedCommand):  # which a page cannot do, and asks about
+        command = understood(home.grammar, sentence)
     if segment is not None and mask is None:
         raise InputError(f"--segment {segment} is of no use without --mask: give the SEG file")
     hints = Hints(

@@ -177,7 +177,7 @@ def _measure_finding(said: Said) -> Command:
     )
 
 
-def _described(said: Said) -> Command:
+def _reported(said: Said) -> Command:
     contradiction = _contradiction(said.findings)
     if contradiction is not None:
         return contradiction
@@ -332,7 +332,7 @@ MEANINGS: Final[Mapping[str, Callable[[Said], Command]]] = {
     "send_all": lambda _: SendCommand(what=SendWhat.ALL),
     "sign": _sign,
     "dictate": _dictate,
-    "described": _described,
+    "reported": _reported,
     "other_side": _other_side,
     "same_on_prior": lambda _: SameOnPriorCommand(),
     "enlarge": lambda said: _resize(said, larger=True),

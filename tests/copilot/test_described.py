@@ -11,6 +11,7 @@ from copilot.candidates import Listed
 from copilot.cli.main import run
 from copilot.comparing.described import Described, described_in, found_again
 from copilot.concepts import load_concepts
+from copilot.intent.deixis import Context, resolved
 from copilot.intent.grammar import SpokenGrammar
 from copilot.settings import load_settings
 from copilot.wiring import House
@@ -66,8 +67,15 @@ def prior(studies):
 
 @pytest.fixture(scope="module")
 def candidates():
-    home = House(load_settings())
-    return lambda volume, prompt: home.analyst.candidates(volume, prompt, no_progress)
+    """Each side is looked through once."""
+    home, seen = House(load_settings()), {}
+
+    def found(volume, prompt):
+        if prompt.side not in seen:
+            seen[prompt.side] = home.analyst.candidates(volume, prompt, no_progress)
+        return seen[prompt.side]
+
+    return found
 
 
 def image_of(prior, nodule):
@@ -98,6 +106,12 @@ def test_sentences_that_mean_what_a_report_describes(sentence, command):
     assert isinstance(found, ReportedCommand)
     assert (found.concept, found.side and found.side.value) == command
     assert as_json(found)["action"] == "reported"
+
+
+def test_the_page_says_that_it_reads_no_reports():
+    meant = resolved(GRAMMAR.parse(SENTENCE), SENTENCE, Context(), GRAMMAR)
+    assert isinstance(meant.command, QuestionCommand)
+    assert "--prior-report" in meant.command.text
 
 
 @pytest.mark.parametrize(
