@@ -25,8 +25,9 @@ from copilot.exporting import write_exports
 from copilot.hints import EarlierMask, Hints
 from copilot.printing import printed_analysis
 from copilot.understanding import understood
+from copilot.wiring import House
 from dicom_node.files import dicom_files, one_series
-from domain.command import CompareCommand, QuestionCommand, ReportedCommand
+from domain.command import Command, CompareCommand, QuestionCommand, ReportedCommand
 from domain.errors import CannotDoError, InputError
 from domain.uids import SeriesUID
 from reporting.exports.formats import FORMATS, format_called
@@ -125,9 +126,7 @@ def ask(
     With --prior each box or click is a lesion of its own, sought on the prior too.
     """
     home = house(config)
-    command = home.grammar.parse(sentence)
-    if not isinstance(command, ReportedCommand):  # which a page cannot do, and asks about
-        command = understood(home.grammar, sentence)
+    command = _understood(home, sentence)
     if segment is not None and mask is None:
         raise InputError(f"--segment {segment} is of no use without --mask: give the SEG file")
     hints = Hints(
@@ -195,6 +194,14 @@ def ask(
         raise CannotDoError("; ".join(analysis.refusals))
     for refusal in analysis.refusals:
         complain(refusal)
+
+
+def _understood(home: House, sentence: str) -> Command:
+    """Return the command; what a report describes, too, which a page asks about."""
+    command = home.grammar.parse(sentence)
+    if isinstance(command, ReportedCommand):
+        return command
+    return understood(home.grammar, sentence)
 
 
 def _when(agent: bool | None) -> When | None:
