@@ -72,6 +72,26 @@ class Corrections:
                 return each.mask
         raise InputError(f"result {identity} has no segment {segment}")
 
+    def prior_mask(self, identity: str, segment: int) -> Mask:
+        """Return what a comparison outlined on the prior, on the prior's series.
+
+        Raises
+        ------
+        InputError
+            If it outlined no such segment there.
+        GeometryError
+            If the series has changed, and the mask does not lie on it any more.
+        """
+        result = self._results.get(identity)
+        seg = self._results.folder(identity) / f"prior_{SEG}"
+        if "prior" not in result.document or not seg.is_file():
+            raise InputError(f"result {identity} outlined nothing on a prior")
+        series = SeriesUID(result.document["prior"]["series_instance_uid"])
+        for each in read_segmentation(seg, self._grid_of(series)).segments:
+            if each.number == segment:
+                return each.mask
+        raise InputError(f"result {identity} has no segment {segment} on the prior")
+
     def grid(self, identity: str) -> Grid:
         """Return the grid of the series a result was made on.
 
@@ -80,7 +100,10 @@ class Corrections:
         InputError
             If its images make no volume.
         """
-        series = self._lightbox.of(SeriesUID(self._results.get(identity).series_instance_uid))
+        return self._grid_of(SeriesUID(self._results.get(identity).series_instance_uid))
+
+    def _grid_of(self, uid: SeriesUID) -> Grid:
+        series = self._lightbox.of(uid)
         if series.grid is None:
             raise InputError(f"the series makes no volume: {series.refusal}")
         return series.grid

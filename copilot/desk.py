@@ -14,9 +14,9 @@ from copilot.twins import SEG
 from copilot.understanding import meant, understood
 from copilot.workflows.delivery import Delivery, Outbox
 from copilot.workflows.durable import GOES_ON, Durable
-from copilot.workflows.orders import COMMAND, Hand, Order
+from copilot.workflows.orders import COMMAND, Hand, Order, compares
 from copilot.workflows.running import Running
-from domain.command import as_json
+from domain.command import CompareCommand, as_json
 from domain.errors import InputError
 from domain.ports import Archive, Clock, Grammar
 from domain.uids import SeriesUID
@@ -71,18 +71,23 @@ class Desk:
         *,
         agent: When | None = None,
         context: Context | None = None,
+        prior: SeriesUID | None = None,
     ) -> Result:
         """Do what a sentence says on a stored series; nothing is sent.
 
         ``agent`` says when the agent works; None leaves that to the settings. ``context`` is what
-        a page knows of words that point: "this", "the other side".
+        a page knows of words that point: "this", "the other side". ``prior`` is the series to
+        compare with; without it, comparing takes the one that the page has beside the study, or
+        the newest that fits.
 
         Raises
         ------
         InputError
             If the series is not stored here, or a hint does not fit it.
         """
-        began = self.begin(series, sentence, hints, actor, engine, agent=agent, context=context)
+        began = self.begin(
+            series, sentence, hints, actor, engine, agent=agent, context=context, prior=prior
+        )
         if self._durable.is_running and began.state is ResultState.RUNNING:
             self._durable.result(began.id)
         return self._results.get(began.id)
@@ -97,15 +102,18 @@ class Desk:
         *,
         agent: When | None = None,
         context: Context | None = None,
+        prior: SeriesUID | None = None,
     ) -> Result:
         """Begin what ``command`` does and return at once; the result is running."""
         found = meant(self._grammar, sentence, context or Context())
         if found.series is not None:  # what was pointed at is not on these images
-            series, hints = found.series, Hints()
+            series, hints, prior = found.series, Hints(), None
         self._check_stored(series)
         # those who carry an order out read its sentence again, and know nothing of a page
         is_order = understood(self._grammar, found.sentence) == found.command
         sentence = found.sentence if is_order else sentence
+        if isinstance(found.command, CompareCommand) and prior is None and context is not None:
+            prior = context.prior
         identity, _ = self._results.new_folder()
         began = Result(
             id=identity,
@@ -125,10 +133,12 @@ class Desk:
             hints=hints,
             engine=engine,
             agent=agent,
+            prior=prior,
         )
+        is_here = compares(found.command, prior)  # workers have one series, and no other study
         if not self._durable.is_running:
             self._hand.carry_out(order)
-        elif queue := self._elsewhere(engine):
+        elif not is_here and (queue := self._elsewhere(engine)):
             self._durable.enqueue(COMMAND, identity, order, queue=queue)
         else:
             self._durable.begin(COMMAND, identity, order)

@@ -176,7 +176,7 @@ def application(home: House) -> FastAPI:
         volume_of=lambda series: home.volumes.load(home.store.instance_paths(series)),
         clock=SystemClock(),
     )
-    app.include_router(reports_router(reports, exports))
+    app.include_router(reports_router(reports, exports, home.polisher))
     _add_guard(app, home)
     add_dicomweb(
         app,

@@ -26,7 +26,9 @@ from copilot.agent.loop import Limits
 from copilot.agent.record import Records
 from copilot.analysis import Analyst
 from copilot.audit import SqlAuditLog
+from copilot.comparing.choosing import PriorShelf
 from copilot.comparing.comparer import Comparer
+from copilot.comparing.stored import StoredComparer
 from copilot.concepts import load_concepts
 from copilot.fetching import Fetcher
 from copilot.intent.grammar import SpokenGrammar
@@ -286,6 +288,17 @@ class House:
     def comparer(self) -> Comparer:
         """Compares files with a prior's."""
         return Comparer(analyst=self.analyst, concepts=self.concepts, uids=self.uids)
+
+    @cached_property
+    def stored_comparer(self) -> StoredComparer:
+        """Compares stored series with their priors."""
+        return StoredComparer(
+            comparer=self.comparer,
+            priors=PriorShelf(self.store),
+            results=self.results,
+            concepts=self.concepts,
+            engines=tuple(self.engines),
+        )
 
     @cached_property
     def volumes(self) -> Volumes:

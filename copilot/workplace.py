@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import cached_property, partial
 from typing import Final, TypeVar
 
@@ -17,7 +17,7 @@ from copilot.workflows.automation import SETTLE, SETTLEMENTS, Automation
 from copilot.workflows.book import Book, Origin
 from copilot.workflows.durable import Workflow, WorkQueue, patient_step, step
 from copilot.workflows.glimpses import Glimpses
-from copilot.workflows.orders import ANALYSE, COMMAND, Hand, Order, Place, Precedence
+from copilot.workflows.orders import ANALYSE, COMMAND, Comparing, Hand, Order, Place, Precedence
 from copilot.workflows.places import Here
 from copilot.workflows.reception import (
     FETCHES,
@@ -179,11 +179,18 @@ class Workplace:
         """Carries out orders on this process's own store."""
         home = self._home
         return self.hand_at(
-            Here(home.store, home.results, SystemClock()), aside=home.looking_ahead.stood_aside
+            Here(home.store, home.results, SystemClock()),
+            aside=home.looking_ahead.stood_aside,
+            comparing=home.stored_comparer,
         )
 
-    def hand_at(self, place: Place, **more: Callable[[], object]) -> Hand:
-        """Return what carries out orders at a place."""
+    def hand_at(
+        self,
+        place: Place,
+        aside: Callable[[], AbstractContextManager[None]] = nullcontext,
+        comparing: Comparing | None = None,
+    ) -> Hand:
+        """Return what carries out orders at a place; comparing needs the store of all studies."""
         return Hand(
             place=place,
             analyst=self._home.analyst,
@@ -191,7 +198,8 @@ class Workplace:
             precedence=self.precedence,
             running=self.running,
             glimpses=self.glimpses,
-            **more,  # type: ignore[arg-type]
+            aside=aside,
+            comparing=comparing,
         )
 
     def engine_workflows(self, hand: Hand) -> tuple[Workflow, ...]:

@@ -142,7 +142,10 @@ def _commands(desk: Desk) -> APIRouter:
     def post_command(body: CommandBody, person: Asker) -> dict[str, Any]:
         """Do what a sentence says on a stored series; the result waits for a yes.
 
-        Without ``wait`` it is answered at once as running; ``/api/events`` tells the rest.
+        "compare with the prior" takes the series named by ``prior``, else the one that the page
+        has beside the study, else the newest that fits; to segment or measure with a ``prior``
+        compares too. Without ``wait`` it is answered at once as running; ``/api/events`` tells the
+        rest.
         """
         series = SeriesUID(body.series_instance_uid)
         mask = desk.mask_of(body.mask.result, body.mask.segment) if body.mask else None
@@ -156,6 +159,7 @@ def _commands(desk: Desk) -> APIRouter:
             body.engine,
             agent=body.agent,
             context=body.context.context(),
+            prior=None if body.prior is None else SeriesUID(body.prior),
         )
         return made.printed()
 

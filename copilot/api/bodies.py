@@ -130,6 +130,7 @@ class CommandBody(_Body):
     engine: str | None = None
     agent: When | None = None
     context: ContextBody = ContextBody()
+    prior: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     wait: bool = True
 
     def hints(self, mask: EarlierMask | None = None) -> Hints:

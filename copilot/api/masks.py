@@ -21,7 +21,21 @@ class ConceptBody(BaseModel):
 
 def masks_router(corrections: Corrections) -> APIRouter:
     """Return the routes of masks; a segment is named by its number in the SEG."""
-    router = APIRouter(prefix="/api/commands/{identity}/masks/{segment}", tags=["masks"])
+    router = APIRouter(tags=["masks"])
+    router.include_router(_own_masks(corrections))
+
+    @router.get("/api/commands/{identity}/prior-masks/{segment}", response_class=Response)
+    def get_prior_mask(identity: str, segment: int) -> Response:
+        """Return what a comparison outlined on the prior as its bounding box, a packet."""
+        mask = corrections.prior_mask(identity, segment)
+        body = mask_packet(mask.voxels, result=identity, segment=segment)
+        return Response(body, media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store"})
+
+    return router
+
+
+def _own_masks(corrections: Corrections) -> APIRouter:
+    router = APIRouter(prefix="/api/commands/{identity}/masks/{segment}")
 
     @router.get("", response_class=Response)
     def get_mask(identity: str, segment: int) -> Response:

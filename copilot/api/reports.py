@@ -7,9 +7,11 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from copilot.api.person import Asker
+from copilot.polishing import Polisher
 from copilot.reports.exporting import Exports
 from copilot.reports.fields import Typed
 from copilot.reports.lifecycle import Lifecycle
+from domain.errors import InputError
 from domain.uids import StudyUID
 
 
@@ -38,6 +40,14 @@ class AmendBody(BaseModel):
     reason: Annotated[str, Field(max_length=1000)]
 
 
+class PolishBody(BaseModel):
+    """The field whose wording the site's language model may better."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    field: Annotated[str, Field(max_length=128)]
+
+
 class TemplateBody(BaseModel):
     """The template that a person wants; empty for the one that fits best."""
 
@@ -46,11 +56,14 @@ class TemplateBody(BaseModel):
     name: Annotated[str, Field(max_length=64)]
 
 
-def reports_router(lifecycle: Lifecycle, exports: Exports) -> APIRouter:
+def reports_router(
+    lifecycle: Lifecycle, exports: Exports, polisher: Polisher | None = None
+) -> APIRouter:
     """Return the routes of reports."""
     router = APIRouter(prefix="/api/studies/{study}/report", tags=["reports"])
     _add_reading(router, lifecycle, exports)
     _add_writing(router, lifecycle)
+    _add_polishing(router, lifecycle, polisher)
     _add_moving(router, lifecycle)
     return router
 
@@ -102,6 +115,20 @@ def _add_writing(router: APIRouter, lifecycle: Lifecycle) -> None:
         """Fill another template; empty for the one that fits best."""
         lifecycle.choose(StudyUID(study), body.name, person.name)
         return lifecycle.printed(StudyUID(study))
+
+
+def _add_polishing(router: APIRouter, lifecycle: Lifecycle, polisher: Polisher | None) -> None:
+    @router.post("/polish")
+    def post_polish(study: str, body: PolishBody, person: Asker) -> dict[str, Any]:
+        """Return a field's words as the language model would say them; nothing is written.
+
+        Where a fact would change, the words stand as they are, and the reason is said.
+        """
+        if polisher is None:
+            raise InputError("polishing is off: set [reporting] polish and [agent] in the settings")
+        uid = StudyUID(study)
+        polished = lifecycle.polished(uid, body.field, polisher.polished, person.name)
+        return {"text": polished.text, "refusal": polished.refusal}
 
 
 def _add_moving(router: APIRouter, lifecycle: Lifecycle) -> None:

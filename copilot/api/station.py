@@ -26,6 +26,7 @@ def station_router(
             "concepts": sorted(concept.phrase for concept in concepts.concepts),
             "sentences": {intent: list(said) for intent, said in load_rules().examples.items()},
             "has_ohif": has_ohif,
+            "polishes": settings.reporting.polish,
             "destinations": [_destination(peer) for peer in settings.peers],
         }
 

@@ -1,6 +1,6 @@
 """A study compared with its prior: aligned, outlined on both, matched, and said."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -16,11 +16,12 @@ from dicom_node.pairing import check_one_patient, dates
 from dicom_node.volumes import load_series
 from domain.alignment import Alignment
 from domain.command import Command
-from domain.comparison import Change, Verdict
+from domain.comparison import Change, Lesion, Verdict
 from domain.concepts import ConceptTable
 from domain.errors import CannotDoError
 from domain.ports import Progress, UidSource
 from domain.segment import Segment
+from domain.volume import Volume
 from reporting.priors.align import aligned
 from reporting.priors.difference import BrightnessChange, brightness_change
 from reporting.priors.doubling import days_between
@@ -28,10 +29,13 @@ from reporting.priors.recist import Assessment, assessed
 from reporting.priors.wording import compared_with, said, summary
 from reporting.wording import capitalised
 
-_NOTHING_MARKED: Final = (
+NOTHING_MARKED: Final = (
     "nothing is marked on either study and the prior has no SR or SEG: click on each lesion or "
     "draw a box round it (--point, --box, on the prior --prior-point, --prior-box)"
 )
+
+
+Standing = Callable[[Volume], Sequence[Item]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +98,18 @@ class Comparer:
         hints: Hints,
         progress: Progress,
         engine: str | None = None,
+        standing: Standing | None = None,
     ) -> Compared:
         """Return what became of what was pointed at, or reported of the prior.
 
         Each box or click is a lesion. Where the alignment is refused, the current study's lesions
         are measured and nothing is compared.
+
+        Parameters
+        ----------
+        standing
+            Gives the lesions that are outlined on the current study already: they are compared as
+            they are, and not written again.
 
         Raises
         ------
@@ -126,6 +137,7 @@ class Comparer:
         )
         made = Comparison(current_date=when.current, prior_date=when.prior, days=days)
         work.read_marks(hints, prior.hints)
+        work.standing = standing(work.current) if standing else ()
         outcome = self._compared(work, made, prior, progress)
         made = replace(outcome.comparison, notes=tuple(dict.fromkeys(notes)))
         return self._written(work, files, prior, replace(outcome, comparison=made), engine=name)
@@ -145,8 +157,8 @@ class Comparer:
         current, earlier = work.items(alignment, progress)
         if current or earlier:
             return self._paired(work, made, alignment, current, earlier)
-        if work.current.modality != "MR" or work.prompts or work.prior_prompts:
-            refusal = "; ".join(work.refusals) or _NOTHING_MARKED
+        if work.current.modality != "MR" or work.prompts or work.prior_prompts or work.standing:
+            refusal = "; ".join(work.refusals) or NOTHING_MARKED
             return _Outcome(comparison=replace(made, refusal=refusal))
         try:
             found = brightness_change(work.current, work.prior, alignment)
@@ -191,14 +203,28 @@ class Comparer:
         return _Outcome(comparison=compared, paired=paired)
 
     def _followed(self, paired: Paired) -> Paired:
-        """Give both lesions of a pair one tracking UID; a pair in doubt gets two."""
+        """Give both lesions of a pair one tracking UID; a pair in doubt gets two.
+
+        What stands keeps its own: objects with it may have left.
+        """
         change, prior, current = paired.change, paired.change.prior, paired.change.current
+        if paired.current is not None and paired.current.is_standing and current is not None:
+            return self._followed_back(paired, current)
         uid = (prior.tracking_uid if prior else None) or self._uids.new_uid()
         if prior is not None:
             prior = replace(prior, tracking_uid=uid)
         if current is not None:
             in_doubt = prior is not None and change.verdict is Verdict.AMBIGUOUS
             current = replace(current, tracking_uid=self._uids.new_uid() if in_doubt else uid)
+        return replace(paired, change=replace(change, prior=prior, current=current))
+
+    def _followed_back(self, paired: Paired, current: Lesion) -> Paired:
+        change, prior = paired.change, paired.change.prior
+        uid = current.tracking_uid or self._uids.new_uid()
+        if prior is not None and prior.tracking_uid is None:
+            in_doubt = change.verdict is Verdict.AMBIGUOUS
+            prior = replace(prior, tracking_uid=self._uids.new_uid() if in_doubt else uid)
+        current = replace(current, tracking_uid=uid)
         return replace(paired, change=replace(change, prior=prior, current=current))
 
     def _written(
@@ -217,6 +243,7 @@ class Comparer:
             Named(segment=each.current.segment, label=lesion.label, uid=lesion.tracking_uid)
             for each in outcome.paired
             if (lesion := each.change.current) and each.current and each.current.segment
+            if not each.current.is_standing
         ]
         then = [
             Named(segment=each.prior.segment, label=lesion.label, uid=lesion.tracking_uid)

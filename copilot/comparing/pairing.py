@@ -22,11 +22,16 @@ _SAME: Final = 0.3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Item:
-    """A lesion with its outline, and the prompt it was made by; the last two may be missing."""
+    """A lesion with its outline, and the prompt it was made by; the last two may be missing.
+
+    ``is_standing`` where the outline is one that a reader has before him: it is compared as it is,
+    under its own tracking UID, and not written again.
+    """
 
     lesion: Lesion
     segment: Segment | None = None
     prompt: Prompt = field(default_factory=Prompt)
+    is_standing: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

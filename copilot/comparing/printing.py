@@ -7,7 +7,7 @@ from domain.alignment import Alignment
 from domain.comparison import Change, DoublingTime, Lesion
 from reporting.priors.difference import BrightnessChange, Part
 from reporting.priors.recist import Assessment
-from reporting.priors.wording import said
+from reporting.priors.wording import compared_with, said
 
 
 def printed_comparison(comparison: Comparison) -> dict[str, Any]:
@@ -17,6 +17,7 @@ def printed_comparison(comparison: Comparison) -> dict[str, Any]:
         "prior_date": prior.isoformat() if prior else None,
         "current_date": current.isoformat() if current else None,
         "days_between": comparison.days,
+        "says": compared_with(prior, comparison.alignment),
         "alignment": _alignment(comparison.alignment) if comparison.alignment else None,
         "lesions": [
             _change(change) | {"sentence": said(change, prior, current)}
@@ -68,6 +69,7 @@ def _lesion(lesion: Lesion) -> dict[str, Any]:
         "uncertainty_95_ml": lesion.uncertainty_ml,
         "long_axis_mm": lesion.long_axis_mm,
         "short_axis_mm": lesion.short_axis_mm,
+        "slice_spacing_mm": lesion.slice_spacing_mm,
         "centre_lps_mm": list(lesion.centre_lps_mm),
         "kind": lesion.kind.value,
         "organ": lesion.organ,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from copilot.comparing.earlier import earlier_reports
+from copilot.comparing.earlier import Earlier, earlier_reports
 from copilot.comparing.lesions import lesion_of, reported_lesion
 from copilot.comparing.marks import click_in, is_air, middle, moved, prompts_of
 from copilot.comparing.pairing import Item, dice
@@ -37,6 +37,7 @@ class Work:
     prompts: tuple[Prompt, ...] = ()
     prior_prompts: tuple[Prompt, ...] = ()
     reported: list[Item] = field(default_factory=list)
+    standing: Sequence[Item] = ()
     count: int = 0
 
     def read_marks(self, hints: Hints, prior: Hints) -> None:
@@ -52,7 +53,7 @@ class Work:
         """Take what was reported of the prior."""
         found = earlier_reports(paths, self.prior)
         self.notes += found.notes
-        for each in found.lesions:
+        for each in _once(found.lesions):
             lesion = reported_lesion(self.prior, each)
             if lesion is not None:
                 self.reported.append(Item(lesion=lesion, segment=each.segment))
@@ -68,7 +69,7 @@ class Work:
         What was pointed at on the current study and is not there is looked for on the prior: a
         lesion that went.
         """
-        current: list[Item] = []
+        current = self._standing()
         wanted = list(self.prior_prompts)
         for number, prompt in enumerate(self.prompts):
             progress(number / len(self.prompts), "outlining")
@@ -99,12 +100,21 @@ class Work:
         progress(1.0, "outlining")
         return current, prior
 
+    def _standing(self) -> list[Item]:
+        kept: list[Item] = []
+        for item in self.standing:
+            if item.segment is None or not self._is_twice(item.segment, kept):
+                kept.append(item)
+        return kept
+
     def found_on_prior(self, segment: Segment, prompt: Prompt, label: str) -> Item:
         """Return the item of a lesion that was sought on the prior."""
         return self._item(self.prior, segment, prompt, label, Origin.REMEASURED)
 
     def found_on_current(self, segment: Segment, prompt: Prompt, label: str) -> Item:
         """Return the item of a lesion of the prior that was sought on the current study."""
+        taken = {each.lesion.label for each in self.standing}
+        label = f"{label} of the prior" if label in taken else label
         return self._item(self.current, segment, prompt, label, Origin.REMEASURED)
 
     def _outlined(self, volume: Volume, prompt: Prompt) -> tuple[Segment | str, Prompt]:
@@ -157,6 +167,15 @@ class Work:
     def _label(self) -> str:
         self.count += 1
         return f"Finding {self.count}"
+
+
+def _once(lesions: Sequence[Earlier]) -> tuple[Earlier, ...]:
+    """Return each lesion once, as its last report has it: archives keep what was replaced too."""
+    by_uid = {each.tracking_uid: each for each in lesions if each.reported is None}
+    by_uid |= {each.tracking_uid: each for each in lesions if each.reported is not None}
+    return tuple(
+        each for each in lesions if each.tracking_uid is None or by_uid[each.tracking_uid] is each
+    )
 
 
 def _where(prompt: Prompt) -> str:

@@ -15,6 +15,7 @@ _RIVALS: Final = (
     ("upper", "middle", "lower"),
 )
 _FIRST_ORDINALS: Final = range(1, 6)
+_LEAST_AFTER_ONE: Final = 10  # "one five" is no way to say a hundred and five
 
 
 def variants_of(sentence: str) -> Iterator[str]:
@@ -46,9 +47,18 @@ def _with_other_numbers(words: tuple[str, ...]) -> Iterator[str]:
             place += 1
             continue
         end, number = found
-        for other in _like_sounding(number):
+        for other in (*_like_sounding(number), *_a_hundred_apart(number)):
             yield " ".join((*words[:place], words_of(other), *words[end:]))
         place = end
+
+
+def _a_hundred_apart(number: int) -> Iterator[int]:
+    """Yield sixty three for one sixty three, and the other way round."""
+    hundreds, rest = divmod(number, 100)
+    if hundreds == 1 and rest:
+        yield rest
+    if hundreds == 0 and number > _LEAST_AFTER_ONE:
+        yield 100 + number
 
 
 def _like_sounding(number: int) -> Iterator[int]:

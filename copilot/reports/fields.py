@@ -26,6 +26,8 @@ from sqlalchemy import (
 )
 
 from copilot.audit import SqlAuditLog
+from copilot.comparing.reading_back import read_back
+from copilot.comparing.standing import comparison_of
 from copilot.results import Result, Results
 from copilot.results import State as ResultState
 from copilot.templates import Templates
@@ -38,6 +40,7 @@ from reporting.templates import fields as of_template
 from reporting.templates.choosing import Choice
 from reporting.templates.fields import FilledField, Whose
 from reporting.templates.form import Case, Filled, FilledLine
+from reporting.templates.template import FieldKind
 
 metadata: Final = MetaData()
 table: Final = Table(
@@ -227,9 +230,12 @@ class Reports:
         )
         told = self._told(accepted)
         techniques = dict.fromkeys(str(each.document.get("technique") or "") for each in accepted)
-        case = Case(
-            context=replace(context, technique=" ".join(filter(None, techniques))),
-            findings=tuple(finding for finding, _ in told.values()),
+        case = _compared(
+            Case(
+                context=replace(context, technique=" ".join(filter(None, techniques))),
+                findings=tuple(finding for finding, _ in told.values()),
+            ),
+            comparison_of(results),
         )
         typed = self._typed(study)
         choice, form = self.templates.fill(case, typed, template)
@@ -311,6 +317,20 @@ class Reports:
         self._audit.record_in(connection, actor=actor, act=act, subject=study)
 
 
+def _compared(case: Case, result: Result | None) -> Case:
+    """Return a case with the comparison that stands, where there is one."""
+    if result is None:
+        return case
+    found = read_back(result.document["comparison"])
+    return replace(
+        case,
+        changes=found.changes,
+        prior_date=found.prior_date,
+        current_date=found.current_date,
+        assessment=found.recist,
+    )
+
+
 def confirmed(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Return what a result holds once it was accepted: nothing is a proposal any more."""
     return tuple(replace(each, is_proposal=False) for each in findings)
@@ -357,7 +377,7 @@ def _field(part: FilledField, label: str) -> Field:
         text=part.text,
         made=part.made,
         mark=Mark.MACHINE if is_kept else _MARKS[part.whose],
-        label=label or (part.label if part.kind.value != "text" or not part.made else ""),
+        label=label or _label(part),
         kind=part.kind.value,
         options=part.options,
         unit=part.unit,
@@ -365,6 +385,13 @@ def _field(part: FilledField, label: str) -> Field:
         reason=part.reason,
         is_unseen=part.whose is Whose.DEFAULT and bool(part.text.strip()),
     )
+
+
+def _label(part: FilledField) -> str:
+    """Return what a field without words on its line is called: a sentence needs no name."""
+    is_own = part.id.endswith(f"/{OWN}")
+    is_sentence = part.kind is FieldKind.TEXT and bool(part.made)
+    return "" if is_own or is_sentence else part.label
 
 
 def _of_result(

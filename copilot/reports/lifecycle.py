@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine
 
 from copilot.access.roles import How, Person, Right, holders
 from copilot.audit import SqlAuditLog
+from copilot.polishing import Polished
 from copilot.reports.composing import Composer, parts_of
 from copilot.reports.fields import OWN_SECTIONS, Field, Fields, Mark, Reports, Typed
 from copilot.reports.versions import Line, Standing, Version, Versions, difference
@@ -31,6 +32,7 @@ log: Final = logging.getLogger(__name__)
 _OPEN: Final = (ReportStatus.DRAFT, ReportStatus.IN_REVIEW)
 _LONGEST_REASON: Final = 1000
 
+Polish = Callable[[str, StudyContext], Polished]
 Head = Callable[[StudyUID], StudyContext]
 Signed = Callable[[StudyUID, Version], None]
 
@@ -166,6 +168,21 @@ class Lifecycle:
         """
         with self._moving(study, _OPEN, "edited") as (connection, _):
             self._reports.write(connection, study, typed, actor)
+
+    def polished(self, study: StudyUID, field: str, polish: Polish, actor: str) -> Polished:
+        """Return a field's words reworded, or as they are with the reason; nothing is written.
+
+        Raises
+        ------
+        InputError
+            If the report has no such field.
+        """
+        found = self.fields(study)
+        for each in found.fields:
+            if each.id == field:
+                self._audit.record(actor=actor, act="report.polished", subject=study)
+                return polish(each.text, found.form.case.context)
+        raise InputError(f"the report has no field {field[:60]!r}")
 
     def take_back(self, study: StudyUID, field: str, actor: str) -> None:
         """Let the machine write a field again.
@@ -409,6 +426,8 @@ def _lines(found: Fields) -> tuple[Line, ...]:
         Line(
             id=each.id,
             text=each.text,
+            label=each.label,
+            unit=each.unit,
             result=each.result,
             segment=each.segment,
             slice_index=each.slice_index,
@@ -423,6 +442,8 @@ def _frozen(line: Line) -> Field:
         id=line.id,
         text=line.text,
         made=line.text,
+        label=line.label,
+        unit=line.unit,
         mark=Mark.MACHINE,
         result=line.result,
         segment=line.segment,

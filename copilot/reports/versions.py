@@ -71,10 +71,12 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A field of a version: its words, and the finding that they tell of."""
+    """A field of a version: its words behind a label, and the finding that they tell of."""
 
     id: str
     text: str
+    label: str = ""
+    unit: str = ""
     result: str | None = None
     segment: int | None = None
     slice_index: int | None = None
@@ -189,6 +191,8 @@ class Versions:
                 {
                     "id": each.id,
                     "text": each.text,
+                    "label": each.label,
+                    "unit": each.unit,
                     "result": each.result,
                     "segment": each.segment,
                     "slice": each.slice_index,
@@ -299,6 +303,8 @@ def _version(row: RowMapping) -> Version:
             Line(
                 id=each["id"],
                 text=each["text"],
+                label=each["label"],
+                unit=each["unit"],
                 result=each["result"],
                 segment=each["segment"],
                 slice_index=each["slice"],

@@ -11,11 +11,13 @@ from typing import Any, Final, Protocol
 
 from copilot.agent.agent import When
 from copilot.analysis import Analyst
+from copilot.comparing.stored import Asked
 from copilot.hints import Hints
 from copilot.printing import printed_analysis
 from copilot.understanding import understood
 from copilot.workflows.glimpses import Glimpses
 from copilot.workflows.running import Running
+from domain.command import Command, CompareCommand, MeasureCommand, SegmentCommand
 from domain.errors import RadcopilotError
 from domain.ports import Grammar, Progress
 from domain.uids import SeriesUID
@@ -31,7 +33,7 @@ class Order:
     """A command as it is remembered, to be carried out after a kill too: no image, UIDs alone.
 
     ``rule`` is the site's rule that asked for it, and ``images`` how many it saw; empty where a
-    person did.
+    person did. ``prior`` is the series it is compared with; None leaves that to the rules.
     """
 
     identity: str
@@ -42,6 +44,7 @@ class Order:
     agent: When | None
     rule: str = ""
     images: int = 0
+    prior: SeriesUID | None = None
 
 
 class Place(Protocol):
@@ -76,6 +79,21 @@ class Place(Protocol):
     def fail(self, order: Order, reason: str) -> None:
         """Keep that an order came to nothing."""
         ...
+
+
+class Comparing(Protocol):
+    """Compares stored series with their priors."""
+
+    def compare(self, asked: Asked, folder: Path, progress: Progress) -> dict[str, Any]:
+        """Write what a comparison makes into a folder, and return the result's document."""
+        ...
+
+
+def compares(command: Command, prior: SeriesUID | None) -> bool:
+    """Tell whether an order is to be compared with a prior, rather than done on one series."""
+    if isinstance(command, SegmentCommand | MeasureCommand):
+        return prior is not None
+    return isinstance(command, CompareCommand)
 
 
 class CutOff(BaseException):
@@ -136,6 +154,7 @@ class Hand:
         aside: Callable[[], AbstractContextManager[None]] = nullcontext,
         running: Running | None = None,
         glimpses: Glimpses | None = None,
+        comparing: Comparing | None = None,
     ) -> None:
         self._place = place
         self._analyst = analyst
@@ -144,6 +163,7 @@ class Hand:
         self._aside = aside
         self._running = running or Running()
         self._glimpses = glimpses or Glimpses()
+        self._comparing = comparing
 
     def carry_out(self, order: Order) -> None:
         """Do what was ordered, once; after a kill it is done from the start, into the same folder.
@@ -175,6 +195,9 @@ class Hand:
     def _work(self, order: Order) -> None:
         command = understood(self._grammar, order.sentence)
         with self._turn(order) as progress, self._place.files(order.series) as files:
+            if self._comparing is not None and compares(command, order.prior):
+                self._compare(self._comparing, order, command, files, progress)
+                return
             analysis = self._analyst.run(
                 files,
                 command,
@@ -190,6 +213,27 @@ class Hand:
                 if order.rule:
                     document |= {"rule": order.rule, "images": order.images}
                 self._place.finish(order, document, folder)
+
+    def _compare(
+        self,
+        comparing: Comparing,
+        order: Order,
+        command: Command,
+        files: tuple[Path, ...],
+        progress: Progress,
+    ) -> None:
+        asked = Asked(
+            series=order.series,
+            files=files,
+            sentence=order.sentence,
+            command=command,
+            hints=self._place.hints(order.hints),
+            engine=order.engine,
+            prior=order.prior,
+        )
+        with self._place.folder(order.identity) as folder:
+            document = comparing.compare(asked, folder, progress)
+            self._place.finish(order, document, folder)
 
     @contextmanager
     def _turn(self, order: Order) -> Iterator[Progress]:

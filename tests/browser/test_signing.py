@@ -77,6 +77,13 @@ def keep_all(page: Page) -> None:
         expect(keep).to_have_count(left - 1, timeout=SOON)
 
 
+def sign(page: Page, words: str = "") -> None:
+    """Open the sheet, see words on it, and sign."""
+    page.get_by_role("button", name="Review and sign…").click()
+    page.get_by_role("region", name="What is signed").get_by_text(words).first.wait_for()
+    page.get_by_role("dialog").get_by_role("button", name=f"Sign as {ROE}").click()
+
+
 def standing(page: Page, status: str):
     found = page.locator(f'[data-testid="standing"][data-status="{status}"]')
     found.wait_for(timeout=SOON)
@@ -127,8 +134,7 @@ def test_a_report_is_signed_amended_and_signed_again(desk, site, tmp_path):
     desk.locator('[data-field="impression/own"][data-mark="edited"]').wait_for(timeout=SOON)
     desk.get_by_role("button", name="What changed after it").click()
     desk.locator(".change ins").get_by_text("Follow-up").wait_for(timeout=SOON)
-    desk.get_by_role("button", name="Review and sign…").click()
-    sheet.get_by_role("button", name=f"Sign as {ROE}").click()
+    sign(desk)
     standing(desk, "amended").get_by_text("Amended, version 2.").wait_for(timeout=SOON)
     clean(desk)
 
@@ -161,9 +167,7 @@ def test_what_was_typed_elsewhere_meanwhile_is_not_signed_unseen(desk, site, bro
     desk.get_by_role("dialog").get_by_role("alert").get_by_text("changed since").wait_for()
     desk.unroute("**/report")
     desk.keyboard.press("Escape")
-    desk.get_by_role("button", name="Review and sign…").click()
-    desk.get_by_role("region", name="What is signed").get_by_text("No effusion.").wait_for()
-    desk.get_by_role("dialog").get_by_role("button", name=f"Sign as {ROE}").click()
+    sign(desk, "No effusion.")
     standing(desk, "signed")
 
 

@@ -9,7 +9,7 @@ import { hidesAll } from './looks.ts';
 import { aloud } from './readback.ts';
 import { asText, loadReport, report } from './report.ts';
 import { active, attempt, crosshair, open, said, say, tab, view } from './station.ts';
-import { openSeries, togglePrior } from './studies.ts';
+import { openSeries, showBeside, togglePrior } from './studies.ts';
 import { redo, undo } from './tools.ts';
 import { View, asTaken } from './view.ts';
 import type { Viewer } from './viewer.ts';
@@ -170,6 +170,12 @@ export const OWN_VIEWS: Viewer = {
   whyNotSeen: () => null,
   async goto(index: Index): Promise<void> {
     await Promise.all(open.value?.views.map((each) => each.goto(index[each.cut.axis])) ?? []);
+  },
+  showBeside,
+  async gotoBeside(position): Promise<void> {
+    const view = open.value?.prior?.view;
+    const index = view?.drawn.lattice?.index(position);
+    if (view && index) await view.goto(index[view.cut.axis]);
   },
   async perform(result: Result): Promise<void> {
     const { action, ...more } = result.command;

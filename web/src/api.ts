@@ -113,6 +113,80 @@ export interface CommandEntry {
   [more: string]: unknown;
 }
 
+/** A lesion on one study, in that study's millimetres. */
+export interface LesionEntry {
+  label: string;
+  tracking_uid: string | null;
+  volume_ml: number | null;
+  uncertainty_95_ml: number | null;
+  long_axis_mm: number | null;
+  short_axis_mm: number | null;
+  centre_lps_mm: Vector;
+  kind: string;
+  organ: string | null;
+  side: string | null;
+  origin: string;
+  reported_by: string | null;
+}
+
+export interface ChangeEntry {
+  verdict: string;
+  reasons: string[];
+  current: LesionEntry | null;
+  prior: LesionEntry | null;
+  change_percent: number | null;
+  limits_percent: [number, number] | null;
+  doubling_time: { text: string } | null;
+  question: string | null;
+  warnings: string[];
+  sentence: string;
+}
+
+export interface RecistEntry {
+  edition: string;
+  response: string;
+  reasons: string[];
+  baseline_mm: number;
+  nadir_mm: number;
+  current_mm: number | null;
+  volume_ml: { prior: number | null; current: number | null };
+  targets: { label: string; organ: string; prior_mm: number; current_mm: number | null }[];
+  not_targets: string[];
+}
+
+export interface AlignmentEntry {
+  current_to_prior_lps_mm: number[][];
+  is_deformable: boolean;
+  accepted: boolean;
+  quality: {
+    structure: number;
+    structure_before: number | null;
+    overlap: number;
+    outline: number;
+    there_and_back_mm: number;
+  };
+  refusal: string | null;
+}
+
+export interface ComparisonEntry {
+  prior_date: string | null;
+  current_date: string | null;
+  days_between: number | null;
+  alignment: AlignmentEntry | null;
+  lesions: ChangeEntry[];
+  brightness: { sentence: string } | null;
+  recist: RecistEntry | null;
+  refusal: string | null;
+  notes: string[];
+}
+
+export interface PriorEntry {
+  series_instance_uid: string;
+  study_instance_uid: string;
+  study_date: string | null;
+  says: string;
+}
+
 export type ResultState =
   'running' | 'failed' | 'answered' | 'waiting' | 'accepted' | 'rejected' | 'sent' | 'replaced';
 
@@ -131,6 +205,14 @@ export interface Result {
   refusals?: string[];
   warnings?: string[];
   error?: string;
+  comparison?: ComparisonEntry;
+  prior?: PriorEntry;
+  /** What was outlined on the prior, by its number there. */
+  prior_masks?: { segment: number; tracking_uid: string }[];
+  /** Earlier series that fit equally well: the reader chooses. */
+  prior_choices?: PriorEntry[];
+  /** The masks that were compared as they are. */
+  compared?: { result: string; segment: number; tracking_uid: string }[];
   corrects?: string;
   replaces?: string;
   replaced_by?: string;
@@ -163,6 +245,8 @@ export interface Station {
   sentences: Record<string, string[]>;
   destinations: Destination[];
   has_ohif: boolean;
+  /** Whether the site's language model may reword sentences of a report. */
+  polishes: boolean;
 }
 
 export class ServerError extends Error {}

@@ -31,6 +31,11 @@ export class Mask {
     return Mask.read(await getBytes(`/api/commands/${result}/masks/${segment}`));
   }
 
+  /** Return what a comparison outlined on the prior. */
+  static async fetchedOfPrior(result: string, segment: number): Promise<Mask> {
+    return Mask.read(await getBytes(`/api/commands/${result}/prior-masks/${segment}`));
+  }
+
   static async read(body: ArrayBuffer): Promise<Mask> {
     const { header, content } = unpacked<MaskHeader>(body);
     const [slices, rows, columns] = header.size;

@@ -11,6 +11,7 @@ import {
   postBytes,
   put,
 } from './api.ts';
+import { showComparison } from './comparing.ts';
 import { context, remember } from './context.ts';
 import { forgetGlimpses, glimpse } from './glimpses.ts';
 import { asBody } from './hints.ts';
@@ -127,6 +128,17 @@ function ask({ command: meant, refusals, absent }: Result): void {
   };
 }
 
+/** Ask which of several earlier series is the prior, and compare with that one. */
+function askPrior({ text, refusals, prior_choices }: Result): void {
+  question.value = {
+    says: refusals ?? [],
+    choices: (prior_choices ?? []).map(({ says, series_instance_uid }) => ({
+      says,
+      act: () => void command(text ?? 'compare with the prior', series_instance_uid),
+    })),
+  };
+}
+
 /** Say what a command came to, and do what it asks of the page. */
 function answer(result: Result): void {
   if (isOnPrior(result)) return answerOnPrior(result);
@@ -140,6 +152,12 @@ function answer(result: Result): void {
     return;
   }
   if (result.command.action === 'question') return ask(result);
+  if (result.prior_choices?.length) return askPrior(result);
+  if (result.comparison) {
+    hints.value = [];
+    extent.value = null;
+    return void showComparison(result);
+  }
   const first = result.masks[0];
   if (first) {
     hints.value = [];
@@ -168,8 +186,8 @@ function answerOnPrior(result: Result): void {
   say('Outlined on the prior: open that study to accept or reject it.');
 }
 
-/** Send a sentence with what was pointed at. */
-export async function command(text: string): Promise<void> {
+/** Send a sentence with what was pointed at; ``prior`` is the series to compare with. */
+export async function command(text: string, prior?: string): Promise<void> {
   const now = open.value;
   if (!now || !text.trim()) return;
   question.value = null;
@@ -184,6 +202,7 @@ export async function command(text: string): Promise<void> {
     };
     if (extent.value) body['slices'] = [extent.value[0], extent.value[1] + 1];
     if (engine.value) body['engine'] = engine.value;
+    if (prior) body['prior'] = prior;
     const began = await post<Result>('/api/commands', body);
     remember(began);
     const isForPage = AT_ONCE.has(began.command.action) || began.state !== 'running';

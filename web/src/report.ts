@@ -126,6 +126,18 @@ export async function keepWords(of: string, id: string): Promise<void> {
   });
 }
 
+/** Let the site's language model reword a field; what would change a fact is refused. */
+export async function polish(of: string, field: Field): Promise<void> {
+  say('Asking the language model for another wording…');
+  await attempt(async () => {
+    const path = `/api/studies/${of}/report/polish`;
+    const found = await post<{ text: string; refusal: string | null }>(path, { field: field.id });
+    if (found.refusal) return say(`The words stand as they are: ${found.refusal}`);
+    await write(of, field, found.text);
+    say('Reworded: no number, side or negation has changed. Read it all the same.');
+  });
+}
+
 /** Fill another template; an empty name takes the one that fits best. */
 export async function chooseTemplate(of: string, name: string): Promise<void> {
   await attempt(async () => {

@@ -10,6 +10,7 @@ import { type Drawn, forget } from './render.ts';
 import { asTaken, type View } from './view.ts';
 import {
   ABOVE,
+  type Open,
   type Prior,
   active,
   attempt,
@@ -116,14 +117,31 @@ export async function togglePrior(study?: StudyEntry): Promise<void> {
     active.value = 0;
     return;
   }
+  const modality = now.drawn.info.modality;
+  const shown = imageSeries(chosen).sort(
+    (a, b) =>
+      Number(b.modality === modality) - Number(a.modality === modality) ||
+      b.instances - a.instances,
+  );
+  await layBeside(now, chosen, shown[0]!.series_instance_uid);
+}
+
+/** Show a series of an earlier study beside the open one; it stays where it is shown already. */
+export async function showBeside(series: string): Promise<void> {
+  const now = open.value;
+  const before = now?.prior;
+  if (!now || before?.drawn.info.series_instance_uid === series) return;
+  const has = (each: StudyEntry): boolean =>
+    each.series.some((one) => one.series_instance_uid === series);
+  const study = studies.value?.find(has);
+  if (!study || has(now.study)) return;
+  if (before) closeDrawn(before.view.drawn);
+  await layBeside(now, study, series);
+}
+
+async function layBeside(now: Open, chosen: StudyEntry, series: string): Promise<void> {
   await attempt(async () => {
-    const modality = now.drawn.info.modality;
-    const shown = imageSeries(chosen).sort(
-      (a, b) =>
-        Number(b.modality === modality) - Number(a.modality === modality) ||
-        b.instances - a.instances,
-    );
-    const made = await laidOut(shown[0]!.series_instance_uid);
+    const made = await laidOut(series);
     if (open.value?.study.study_instance_uid !== now.study.study_instance_uid) {
       return made.drawn.pixels.close();
     }

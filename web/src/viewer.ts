@@ -2,7 +2,7 @@
 // it is little, so that sentences, findings and decisions are the same code in both.
 
 import type { Result, StudyEntry } from './api.ts';
-import type { Index } from './geometry.ts';
+import type { Index, Vector } from './geometry.ts';
 
 export interface Viewer {
   /** Show a series of the study that is open. */
@@ -11,6 +11,10 @@ export interface Viewer {
   goto(index: Index): Promise<void>;
   /** Do what a command asks of the images. */
   perform(result: Result): Promise<void>;
+  /** Show a series of an earlier study beside the one that is open, where there is room for it. */
+  showBeside?(series: string): Promise<void>;
+  /** Bring the series beside to a position in its own millimetres. */
+  gotoBeside?(position: Vector): Promise<void>;
   /** Return why a finding is not on the screen as it is; null where it is. */
   whyNotSeen(finding: string): string | null;
   /** Whether the keys of the page work here. */

@@ -63,6 +63,7 @@ def test_one_study_does_not_know_the_words_of_another(site):
     other = site.lifecycle.printed(StudyUID("9.9"))
     assert "Mine." not in [each["text"] for part in other["sections"] for each in part["fields"]]
     assert site.fields["impression/own"]["text"] == "Mine."
+    assert site.fields["impression/own"]["label"] == ""
 
 
 @pytest.mark.parametrize("name", ["signature/x", "findings" + "x" * 200, ""])

@@ -203,6 +203,8 @@ def test_what_a_template_says_is_nobodys_word_until_somebody_keeps_it(site):
     texts = [each.text for each in version.lines]
     assert not any("nodule" in each for each in texts)
     assert any("No effusion" in each for each in texts)
+    labels = {each["text"]: each["label"] for each in site.fields.values()}
+    assert labels["Patent."] == "Airways:"
 
 
 def test_a_person_chooses_another_template_and_loses_no_word(site):

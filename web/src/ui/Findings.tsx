@@ -3,6 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 
 import { whyNot } from '../access.ts';
 import type { MeasurementEntry, Result } from '../api.ts';
+import { comparison, isFollowed } from '../comparing.ts';
 import { gotoIndex, lookAt, select } from '../looking.ts';
 import { COLOURS, fill, look, setLook } from '../looks.ts';
 import { decide, rename } from '../orders.ts';
@@ -23,6 +24,7 @@ import {
   station,
 } from '../station.ts';
 import { STATES, label, mainMeasures, otherMeasures, quantity, title } from '../words.ts';
+import { Comparison } from './Comparison.tsx';
 import { Deliveries } from './SendSheet.tsx';
 
 /** What made a finding, in words, for those who ask. */
@@ -160,7 +162,7 @@ function Card({ finding, tools }: { finding: Finding; tools: ComponentChildren }
   const card = useRef<HTMLLIElement>(null);
   const isSelected = key === selected.value;
   useEffect(() => {
-    if (isSelected) card.current?.scrollIntoView({ block: 'nearest' });
+    if (isSelected && !isFollowed(key)) card.current?.scrollIntoView({ block: 'nearest' });
   }, [isSelected, result.state]);
   const name = title(mask);
   const others = otherMeasures(result, mask);
@@ -316,13 +318,14 @@ export function Findings({ tools = null }: { tools?: ComponentChildren }) {
           </label>
         </header>
       )}
-      {!all.length && !candidates.value && (
+      {!all.length && !candidates.value && !comparison.value && (
         <p class="empty">
           Nothing is outlined yet. Draw a box <kbd>B</kbd> round a lesion, then type a command, such
           as “segment the lung lesion”. <kbd>/</kbd>
         </p>
       )}
       <Candidates />
+      <Comparison />
       <ul>
         {all.map((finding) => (
           <Card key={finding.key} finding={finding} tools={tools} />

@@ -11,11 +11,13 @@ import {
   isFinal,
   keepWords,
   loadReport,
+  polish,
   report,
   takeBack,
   write,
 } from '../report.ts';
 import { select } from '../looking.ts';
+import { station } from '../station.ts';
 import { Standing, Versions } from './Standing.tsx';
 
 const PAUSE_MS = 700;
@@ -63,7 +65,7 @@ function Box({ study, field, title, isOpen }: Shown) {
   const shared = {
     value: text,
     'aria-label': name ? `${title}: ${name}` : title,
-    onBlur: () => save(text),
+    onBlur: (event: { currentTarget: { value: string } }) => save(event.currentTarget.value),
   };
   return (
     <div
@@ -100,7 +102,7 @@ function Box({ study, field, title, isOpen }: Shown) {
         />
       )}
       {field.unit && <span class="quiet small">{field.unit}</span>}
-      {!(isOwn && !field.text) && (
+      {(field.text || field.made || field.reason) && (
         <About study={study} field={field} isOpen={isOpen} mayType={mayType} />
       )}
     </div>
@@ -148,6 +150,11 @@ function About({
           onClick={() => void select(`${field.result}/${field.segment}`)}
         >
           image {field.slice + 1}
+        </button>
+      )}
+      {station.value?.polishes && field.text && mayType && (
+        <button type="button" class="plain" onClick={() => void polish(study, field)}>
+          reword
         </button>
       )}
       {isTyped && field.made && mayType && (
@@ -236,11 +243,12 @@ export function Report() {
         Copy the text
       </button>
       <Exports of={shown.study_instance_uid} />
-      {shown.notes.map((each) => (
-        <p key={each} class="quiet small">
-          {each}
-        </p>
-      ))}
+      {!isFinal(shown.status) &&
+        shown.notes.map((each) => (
+          <p key={each} class="quiet small">
+            {each}
+          </p>
+        ))}
       <Versions shown={shown} />
     </section>
   );

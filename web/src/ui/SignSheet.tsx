@@ -12,6 +12,7 @@ import {
   report,
 } from '../report.ts';
 import { open, said, say } from '../station.ts';
+import { date } from '../words.ts';
 
 const close = (): void => {
   isSignOpen.value = false;
@@ -49,7 +50,7 @@ function Whose() {
     <p>
       <strong>{patient.name || 'No name'}</strong>{' '}
       <span class="quiet">
-        {[patient.id, study.description, study.date].filter(Boolean).join(' · ')}
+        {[patient.id, study.description, date(study.date)].filter(Boolean).join(' · ')}
       </span>
     </p>
   );

@@ -3,6 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 
 import { follow, shownViews, step, unit } from '../acts.ts';
 import { hot } from '../blending.ts';
+import { keyOfUid, onPrior } from '../comparing.ts';
 import { arrived, fusion, opacity, over, top, uptakeAt } from '../fusion.ts';
 import { roundLength } from '../geometry.ts';
 import { glimpsedOn } from '../glimpses.ts';
@@ -46,6 +47,14 @@ function useOverlay(canvas: { current: HTMLCanvasElement | null }, view: View): 
             const mask = masks.value.get(key);
             return mask ? [{ mask, look: look(key), isSelected: key === selected.value }] : [];
           });
+      if (isPrior() && !hidesAll.value) {
+        marked.push(
+          ...onPrior.value.map(({ mask, tracking_uid }) => {
+            const key = keyOfUid(tracking_uid) ?? tracking_uid;
+            return { mask, look: look(key), isSelected: key === selected.value };
+          }),
+        );
+      }
       const series = view.drawn.info.series_instance_uid;
       const glimpsed = hidesAll.value ? [] : glimpsedOn(series);
       canvas.current!.dataset['glimpses'] = String(glimpsed.length);
