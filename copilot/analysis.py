@@ -144,6 +144,10 @@ class Analyst:
             )
         return wanted, self._engines[wanted]
 
+    def candidates(self, volume: Volume, prompt: Prompt, progress: Progress) -> Listed | str:
+        """Return places to click on for words alone, or the reason why none are looked for."""
+        return listed(self._finders, volume, prompt, progress)
+
     def run(
         self,
         files: Sequence[Path],

@@ -21,6 +21,7 @@ from domain.command import (
     ReadBackCommand,
     RedoCommand,
     RejectCommand,
+    ReportedCommand,
     ResizeCommand,
     SameOnPriorCommand,
     SegmentCommand,
@@ -74,7 +75,7 @@ def _steps(command: Command) -> tuple[Step, ...]:  # noqa: PLR0911 - one return 
             return (CHANGE, SHOW)
         case CompareCommand() | OpenPriorCommand():
             return (LOAD, SHOW)
-        case QuestionCommand() | OtherSideCommand() | SameOnPriorCommand():
+        case QuestionCommand() | OtherSideCommand() | SameOnPriorCommand() | ReportedCommand():
             return (ASK,)
         case (
             ShowCommand()

@@ -21,25 +21,52 @@ from domain.uids import InstanceUID
 _Concept = tuple[str, str]
 _IMAGING_MEASUREMENTS: Final = ("126010", "DCM")
 _GROUP: Final = ("125007", "DCM")
-_TRACKING_ID: Final = ("112039", "DCM")
-_TRACKING_UID: Final = ("112040", "DCM")
-_FINDING: Final = ("121071", "DCM")
+TRACKING_ID: Final = ("112039", "DCM")
+TRACKING_UID: Final = ("112040", "DCM")
+FINDING: Final = ("121071", "DCM")
 _SEGMENT: Final = ("121191", "DCM")
-_SITES: Final = frozenset({("363698007", "SCT"), ("G-C0E3", "SRT")})
+SITES: Final = frozenset({("363698007", "SCT"), ("G-C0E3", "SRT")})
 _SIDES: Final = {
     ("24028007", "SCT"): "right",
     ("G-A100", "SRT"): "right",
     ("7771000", "SCT"): "left",
     ("G-A101", "SRT"): "left",
+    ("51440002", "SCT"): "both",
+    ("G-A102", "SRT"): "both",
 }
-_LATERALITIES: Final = frozenset({("272741003", "SCT"), ("G-C171", "SRT")})
-_VOLUMES: Final = frozenset({("118565006", "SCT"), ("G-D705", "SRT")})
-_LONG: Final = frozenset({("103339001", "SCT"), ("G-A185", "SRT")})
-_SHORT: Final = frozenset({("103340004", "SCT"), ("G-A186", "SRT")})
+LATERALITIES: Final = frozenset({("272741003", "SCT"), ("G-C171", "SRT")})
+VOLUMES: Final = frozenset({("118565006", "SCT"), ("G-D705", "SRT")})
+LONG_AXES: Final = frozenset({("103339001", "SCT"), ("G-A185", "SRT")})
+SHORT_AXES: Final = frozenset({("103340004", "SCT"), ("G-A186", "SRT")})
 _ML: Final = {"ml": 1.0, "mL": 1.0, "cm3": 1.0, "mm3": 1e-3, "l": 1e3, "L": 1e3, "dm3": 1e3}
 _MM: Final = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
 _AXES: Final = 3
 _DEEPEST: Final = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportedItem:
+    """One content item, as it stands.
+
+    Attributes
+    ----------
+    concept, concept_scheme, name
+        Of its concept name; empty where it has none.
+    says
+        Its value in words: a code's meaning, a text, a number with its unit.
+    path
+        Its place in the content tree, as PS3.3 C.17.3.2.5 counts it: the root is "1".
+    under
+        Name of the container it stands in.
+    """
+
+    concept: str
+    concept_scheme: str
+    name: str
+    value_type: str
+    says: str
+    path: str
+    under: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +81,8 @@ class ReportedLesion:
         Of its lines and contours in the patient; empty where it has none.
     segmentation_uid, segment_number
         The SEG it was measured on.
+    items
+        All its codes, texts and numbers, where each stands.
     """
 
     tracking_id: str
@@ -67,6 +96,14 @@ class ReportedLesion:
     points_lps_mm: tuple[Position, ...] = ()
     segmentation_uid: InstanceUID | None = None
     segment_number: int | None = None
+    items: tuple[ReportedItem, ...] = ()
+
+    def item(self, *concepts: _Concept) -> ReportedItem | None:
+        """Return the first of its items with one of these concept names."""
+        for each in self.items:
+            if (each.concept, each.concept_scheme) in concepts:
+                return each
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +134,7 @@ def read_report(path: Path) -> MeasurementReport:
         raise UnreadableFileError(f"{path.name} is no structured report: give an SR file")
     try:
         groups = list(_groups(dataset, 0))
-        lesions = tuple(_lesion(group) for group in groups)
+        lesions = tuple(_lesion(group, path) for group, path in groups)
     except PARSE_ERRORS as error:
         raise UnreadableFileError(
             f"{path.name} is a structured report whose content cannot be read: export it again"
@@ -124,32 +161,104 @@ def maker(header: Dataset) -> str:
     return said or "a tool that does not name itself"
 
 
-def _groups(item: Dataset, depth: int, inside: bool = False) -> Iterator[Dataset]:
-    for child in item.get("ContentSequence") or ():
+def text_items(path: Path) -> tuple[ReportedItem, ...]:
+    """Return the texts of a structured report of any template, in their order.
+
+    Raises
+    ------
+    UnreadableFileError
+        If it is no structured report, or its content cannot be read.
+    """
+    dataset = read_dataset(path, with_pixels=True)
+    if not is_measurement_report(dataset):
+        raise UnreadableFileError(f"{path.name} is no structured report: give an SR file")
+    try:
+        found = tuple(_items(dataset, "1", 0, _name(dataset)))
+    except PARSE_ERRORS as error:
+        raise UnreadableFileError(
+            f"{path.name} is a structured report whose content cannot be read: export it again"
+        ) from error
+    return tuple(each for each in found if each.value_type == "TEXT")
+
+
+def _groups(
+    item: Dataset, depth: int, inside: bool = False, path: str = "1"
+) -> Iterator[tuple[Dataset, str]]:
+    for number, child in enumerate(item.get("ContentSequence") or (), start=1):
         concept = _concept(child)
+        place = f"{path}.{number}"
         if inside and concept == _GROUP:
-            yield child
+            yield child, place
         elif depth < _DEEPEST and str(child.get("ValueType", "")) == "CONTAINER":
-            yield from _groups(child, depth + 1, inside or concept == _IMAGING_MEASUREMENTS)
+            yield from _groups(child, depth + 1, inside or concept == _IMAGING_MEASUREMENTS, place)
 
 
-def _lesion(group: Dataset) -> ReportedLesion:
+def _items(item: Dataset, path: str, depth: int, under: str) -> Iterator[ReportedItem]:
+    for number, child in enumerate(item.get("ContentSequence") or (), start=1):
+        place = f"{path}.{number}"
+        value_type = str(child.get("ValueType", ""))
+        says = _said(child, value_type)
+        if says:
+            concept, scheme = _concept(child)
+            yield ReportedItem(
+                concept=concept,
+                concept_scheme=scheme,
+                name=_name(child),
+                value_type=value_type,
+                says=says,
+                path=place,
+                under=under,
+            )
+        if depth < _DEEPEST:
+            inner = _name(child) if value_type == "CONTAINER" else under
+            yield from _items(child, place, depth + 1, inner)
+
+
+def _said(item: Dataset, value_type: str) -> str:
+    match value_type:
+        case "TEXT":
+            return str(item.get("TextValue") or "").strip()
+        case "UIDREF":
+            return str(item.get("UID") or "").strip()
+        case "CODE":
+            return _meaning(item.get("ConceptCodeSequence"))
+        case "NUM":
+            measured = list(item.get("MeasuredValueSequence") or ())
+            if not measured:
+                return ""
+            unit, _ = _pair(measured[0].get("MeasurementUnitsCodeSequence"))
+            return f"{measured[0].get('NumericValue', '')} {unit}".strip()
+        case _:
+            return ""
+
+
+def _name(item: Dataset) -> str:
+    return _meaning(item.get("ConceptNameCodeSequence"))
+
+
+def _meaning(sequence: object) -> str:
+    items = list(sequence) if sequence else []  # type: ignore[call-overload]
+    return str(items[0].get("CodeMeaning") or "").strip() if items else ""
+
+
+def _lesion(group: Dataset, path: str) -> ReportedLesion:
     site, side = _site(group)
     segmentation, number = _segment(group)
-    finding = next((_coded(each) for each in _children(group) if _concept(each) == _FINDING), None)
-    uid = _text(group, _TRACKING_UID, "UID")
+    finding = next((_coded(each) for each in _children(group) if _concept(each) == FINDING), None)
+    uid = _text(group, TRACKING_UID, "UID")
     return ReportedLesion(
-        tracking_id=_text(group, _TRACKING_ID, "TextValue"),
+        tracking_id=_text(group, TRACKING_ID, "TextValue"),
         tracking_uid=InstanceUID(uid) if uid else None,
         finding=finding,
         site=site,
         side=side,
-        volume_ml=_number(group, _VOLUMES, _ML),
-        long_axis_mm=_number(group, _LONG, _MM),
-        short_axis_mm=_number(group, _SHORT, _MM),
+        volume_ml=_number(group, VOLUMES, _ML),
+        long_axis_mm=_number(group, LONG_AXES, _MM),
+        short_axis_mm=_number(group, SHORT_AXES, _MM),
         points_lps_mm=tuple(_points(group, 0)),
         segmentation_uid=segmentation,
         segment_number=number,
+        items=tuple(_items(group, path, 0, "")),
     )
 
 
@@ -191,12 +300,12 @@ def _text(group: Dataset, concept: _Concept, attribute: str) -> str:
 
 def _site(group: Dataset) -> tuple[Code | None, str | None]:
     for child in _children(group):
-        if _concept(child) not in _SITES:
+        if _concept(child) not in SITES:
             continue
         values = (_pair(each.get("ConceptCodeSequence")) for each in _children(child))
         side = next((_SIDES[value] for value in values if value in _SIDES), None)
         return _coded(child), side
-    alone = (child for child in _children(group) if _concept(child) in _LATERALITIES)
+    alone = (child for child in _children(group) if _concept(child) in LATERALITIES)
     sides = (_SIDES.get(_pair(child.get("ConceptCodeSequence"))) for child in alone)
     return None, next((side for side in sides if side), None)
 

@@ -91,6 +91,17 @@ class MeasureCommand:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReportedCommand:
+    """Find again what the prior's report describes: "measure the nodule described last year"."""
+
+    action: ClassVar[str] = "reported"
+    concept: str
+    side: Side | None = None
+    location: str | None = None
+    measures: tuple[Measure, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class OtherSideCommand:
     """Do the last command of the study on the patient's other side: "the other kidney"."""
 
@@ -283,6 +294,7 @@ class QuestionCommand:
 Command: TypeAlias = (
     SegmentCommand
     | MeasureCommand
+    | ReportedCommand
     | OtherSideCommand
     | SameOnPriorCommand
     | ResizeCommand

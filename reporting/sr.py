@@ -25,6 +25,7 @@ from domain.measurement import Finding, Measurement
 from domain.ports import UidSource
 from domain.segment import Provenance
 from domain.uids import InstanceUID
+from reporting.wording import described
 
 SERIES_NUMBER: Final = 9002
 DRAFT_DESCRIPTION: Final = "radcopilot measurements (draft)"
@@ -43,6 +44,7 @@ _PROCEDURES: Final = {  # PS3.16 CID 100
 _ANY_PROCEDURE: Final = PydicomCode("363679005", "SCT", "Imaging procedure")
 _LONGEST_DECIMAL: Final = 16
 
+IN_WORDS: Final = "In words: "
 CONCEPT: Final = "Called: "
 KEY_IMAGE: Final = "Key image: "
 NOT_MEASURED: Final = "Not measured: "
@@ -226,7 +228,13 @@ def _properties(measurement: Measurement) -> Iterator[Dataset]:
 
 
 def _remarks(finding: Finding) -> Iterator[str]:
+    """Yield the comments of a finding; the first is for viewers alone, and not read back.
+
+    OHIF (3.13.1) lists comments, and of the numbers those alone that have coordinates, or nothing
+    below them: a volume with its rule and interval is missing there, and so are site and side.
+    """
     evidence = finding.evidence
+    yield f"{IN_WORDS}{described(finding)[0]}"
     if finding.concept is not None:
         yield f"{CONCEPT}{finding.concept}"
     key = f"{KEY_IMAGE}slice {evidence.key_slice_index}"

@@ -19,13 +19,15 @@ from copilot.cli.console import (
     progress_bar,
     say,
 )
+from copilot.cli.described import follow_report
 from copilot.cli.priors import Telling, compare_and_tell, prior_of
 from copilot.exporting import write_exports
 from copilot.hints import EarlierMask, Hints
 from copilot.printing import printed_analysis
 from copilot.understanding import understood
+from copilot.wiring import House
 from dicom_node.files import dicom_files, one_series
-from domain.command import CompareCommand, QuestionCommand
+from domain.command import Command, CompareCommand, QuestionCommand, ReportedCommand
 from domain.errors import CannotDoError, InputError
 from domain.uids import SeriesUID
 from reporting.exports.formats import FORMATS, format_called
@@ -80,6 +82,10 @@ def ask(
         Path | None,
         typer.Option(help="Folder of the prior study, its SR and SEG with it: compare with it."),
     ] = None,
+    prior_report: Annotated[
+        Path | None,
+        typer.Option(help="Report of the prior, where it is not beside it: text, PDF or SR."),
+    ] = None,
     prior_series: Annotated[
         str | None, typer.Option(help="Series Instance UID in --prior, where it holds several.")
     ] = None,
@@ -120,7 +126,7 @@ def ask(
     With --prior each box or click is a lesion of its own, sought on the prior too.
     """
     home = house(config)
-    command = understood(home.grammar, sentence)
+    command = _understood(home, sentence)
     if segment is not None and mask is None:
         raise InputError(f"--segment {segment} is of no use without --mask: give the SEG file")
     hints = Hints(
@@ -147,6 +153,19 @@ def ask(
     files = one_series(dicom_files(path), SeriesUID(series) if series else None)
     if prior is not None:
         beside = prior_of(prior, prior_series, prior_box or (), prior_point or ())
+        telling = Telling(sentence, output, as_json, formats)
+        if isinstance(command, ReportedCommand):
+            follow_report(
+                home,
+                files,
+                beside,
+                command,
+                report=prior_report,
+                hints=hints,
+                engine=engine,
+                telling=telling,
+            )
+            return
         compare_and_tell(
             home,
             files,
@@ -154,12 +173,14 @@ def ask(
             command,
             hints=hints,
             engine=engine,
-            telling=Telling(sentence, output, as_json, formats),
+            telling=telling,
         )
         return
-    if prior_series or prior_box or prior_point:
-        raise InputError("--prior-series, --prior-box and --prior-point need --prior: its folder")
-    if isinstance(command, CompareCommand):
+    if prior_series or prior_box or prior_point or prior_report:
+        raise InputError(
+            "--prior-series, --prior-report, --prior-box and --prior-point need --prior: its folder"
+        )
+    if isinstance(command, CompareCommand | ReportedCommand):
         raise InputError("there is nothing to compare with: give the prior's folder with --prior")
     with progress_bar() as progress:
         analysis = home.analyst.run(files, command, hints, progress, engine, agent=_when(agent))
@@ -173,6 +194,14 @@ def ask(
         raise CannotDoError("; ".join(analysis.refusals))
     for refusal in analysis.refusals:
         complain(refusal)
+
+
+def _understood(home: House, sentence: str) -> Command:
+    """Return the command; what a report describes, too, which a page asks about."""
+    command = home.grammar.parse(sentence)
+    if isinstance(command, ReportedCommand):
+        return command
+    return understood(home.grammar, sentence)
 
 
 def _when(agent: bool | None) -> When | None:

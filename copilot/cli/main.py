@@ -21,6 +21,7 @@ from copilot.cli.measure import measure
 from copilot.cli.models import app as models_app
 from copilot.cli.ohif import app as ohif_app
 from copilot.cli.records import audit_app
+from copilot.cli.report import app as report_app
 from copilot.cli.rules import app as rules_app
 from copilot.cli.serve import serve
 from copilot.cli.studies import app as studies_app
@@ -65,6 +66,7 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(agent_app, name="agent")
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(rules_app, name="rules")
+app.add_typer(report_app, name="report")
 app.add_typer(users_app, name="users")
 app.add_typer(guideline_app, name="guideline")
 app.add_typer(templates_app, name="templates")

@@ -23,13 +23,15 @@ from domain.uids import SeriesUID
 class Telling:
     """How a result is told: the sentence asked, the folder written to, as JSON or in words.
 
-    ``formats`` are those a report is written in beside each study's draft.
+    ``formats`` are those a report is written in beside each study's draft; ``notes`` say how the
+    lesion was found.
     """
 
     sentence: str
     output: Path
     as_json: bool
     formats: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def prior_of(
@@ -102,10 +104,11 @@ def _document(compared: Compared, hints: Hints, telling: Telling) -> dict[str, A
         written |= {f"prior_{kind}": path for kind, path in of_prior.items()}
     document = printed_analysis(compared.current, written, telling.sentence)
     refusal = compared.comparison.refusal
+    comparison = printed_comparison(compared.comparison)
     return document | {
         "hints": hints.as_json(),
         "refusals": [refusal] if refusal else [],
-        "comparison": printed_comparison(compared.comparison),
+        "comparison": comparison | {"notes": [*telling.notes, *comparison["notes"]]},
     }
 
 

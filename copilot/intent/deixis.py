@@ -13,6 +13,7 @@ from domain.command import (
     MeasureCommand,
     OtherSideCommand,
     QuestionCommand,
+    ReportedCommand,
     ResizeCommand,
     SameOnPriorCommand,
     SegmentCommand,
@@ -70,13 +71,21 @@ class Meant:
     series: SeriesUID | None = None
 
 
-def resolved(command: Command, sentence: str, context: Context, grammar: Grammar) -> Meant:
+def resolved(  # noqa: PLR0911 - one return a kind
+    command: Command, sentence: str, context: Context, grammar: Grammar
+) -> Meant:
     """Return what a command means where this is known, or a question."""
     match command:
         case OtherSideCommand():
             return _other_side(command, context, grammar)
         case SameOnPriorCommand():
             return _on_prior(context, grammar)
+        case ReportedCommand():
+            asked = QuestionCommand(
+                text="Reports of the prior are read by radcopilot ask --prior-report alone: here, "
+                "open the prior beside the study and click on what it describes."
+            )
+            return Meant(command=asked, sentence=sentence)
         case MeasureCommand(target="drawn") if context.drawn_s is None:
             asked = QuestionCommand(text="Nothing is drawn: draw a box round it first.")
             return Meant(command=asked, sentence=sentence)

@@ -27,6 +27,7 @@ from domain.command import (
     ReadBackCommand,
     RedoCommand,
     RejectCommand,
+    ReportedCommand,
     ResizeCommand,
     SameOnPriorCommand,
     SegmentCommand,
@@ -176,6 +177,22 @@ def _measure_finding(said: Said) -> Command:
     )
 
 
+def _reported(said: Said) -> Command:
+    contradiction = _contradiction(said.findings)
+    if contradiction is not None:
+        return contradiction
+    finding = said.findings[0]
+    measures = said.measures
+    if not measures and _asks_for_size(said.text):
+        measures = _usual_measures(said.findings)
+    return ReportedCommand(
+        concept=finding.concept.phrase,
+        side=finding.side,
+        location=finding.location,
+        measures=measures,
+    )
+
+
 def _other_side(said: Said) -> Command:
     finding = said.first(Finding, "finding")
     if finding is not None and finding.side is not None:
@@ -315,6 +332,7 @@ MEANINGS: Final[Mapping[str, Callable[[Said], Command]]] = {
     "send_all": lambda _: SendCommand(what=SendWhat.ALL),
     "sign": _sign,
     "dictate": _dictate,
+    "reported": _reported,
     "other_side": _other_side,
     "same_on_prior": lambda _: SameOnPriorCommand(),
     "enlarge": lambda said: _resize(said, larger=True),

@@ -1,0 +1,1 @@
+"""Reports that others wrote, read into findings."""
