@@ -42,26 +42,15 @@ from copilot.metrics import Sources, exposition
 from copilot.models.catalog import DEFAULT
 from copilot.ohif import INSTALLED
 from copilot.peers import PeerWatch
-from copilot.reports.composing import Composer
-from copilot.reports.exporting import Exports
-from copilot.reports.fields import Reports, confirmed
-from copilot.reports.kept import KeptFindings
-from copilot.reports.lifecycle import Lifecycle
-from copilot.reports.signatures import keep_verification
-from copilot.reports.versions import Version, Versions
+from copilot.reports.office import open_office
 from copilot.settings import Settings, WebSettings
 from copilot.system import SystemClock
-from copilot.twins import FOLDER
 from copilot.watched import Watched
 from copilot.wiring import House
 from copilot.workplace import Workplace
-from dicom_node.context import study_head
 from dicom_node.equipment import software_version
-from dicom_node.files import headers
 from domain.errors import InputError, StorageError
-from domain.report import StudyContext
 from domain.uids import SeriesUID, StudyUID
-from reporting.sr_signing import Verification
 
 log: Final = logging.getLogger(__name__)
 _BYTES_PER_GB: Final = 1e9
@@ -125,11 +114,11 @@ def application(home: House) -> FastAPI:
         removed=housekeeping.keeper.removed_ever,
     )
 
-    reports = _lifecycle(home, desk)
+    office = open_office(home, desk)
     watched = Watched(
         results=home.results,
         outbox=home.outbox,
-        reports=reports,
+        reports=office.lifecycle,
         running=workplace.running,
         instances=home.store.index.count,
         studies=lambda: listed_studies(home, workplace),
@@ -140,7 +129,7 @@ def application(home: House) -> FastAPI:
     def working() -> Iterator[None]:
         with workplace.working(), housekeeping.working(), happenings.working(), listener:
             desk.resume()
-            reports.resume()
+            office.lifecycle.resume()
             yield
 
     def ask_rules(study: StudyUID, actor: str) -> tuple[str, ...]:
@@ -168,15 +157,7 @@ def application(home: House) -> FastAPI:
     app.include_router(work_router(home.results, SystemClock()))
     _add_page(app, home, happenings)
     app.include_router(glimpses_router(workplace.glimpses, home.results))
-    exports = Exports(
-        lifecycle=reports,
-        results=home.results,
-        kept=KeptFindings(home.results, home.concepts),
-        concepts=home.concepts,
-        volume_of=lambda series: home.volumes.load(home.store.instance_paths(series)),
-        clock=SystemClock(),
-    )
-    app.include_router(reports_router(reports, exports, home.polisher))
+    app.include_router(reports_router(office.lifecycle, office.exports, home.polisher))
     _add_guard(app, home)
     add_dicomweb(
         app,
@@ -188,58 +169,6 @@ def application(home: House) -> FastAPI:
         ),
     )
     return app
-
-
-def _lifecycle(home: House, desk: Desk) -> Lifecycle:
-    """Return what moves reports; a signature goes to where their measurements are."""
-
-    def head(study: StudyUID) -> StudyContext:
-        for series in home.store.series_of(study):
-            for path in home.store.instance_paths(series)[:1]:
-                return study_head(*headers([path]))
-        raise InputError("no image of the study is stored here any more: its head is not known")
-
-    def signed(study: StudyUID, version: Version) -> None:
-        organization = home.settings.reporting.organization or "Not stated"
-        verification = Verification(signature=version.signature, organization=organization)
-        for result in version.results:
-            folder = home.results.folder(result) / FOLDER
-            keep_verification(folder, version.version, verification)
-        desk.deliver_signed(version.results)
-        for destination in home.settings.report_destinations:
-            _send_report(home, study, version, destination.name)
-
-    kept = KeptFindings(home.results, home.concepts)
-    made = Lifecycle(
-        engine=home.database,
-        reports=Reports(
-            engine=home.database,
-            results=home.results,
-            audit=home.audit,
-            clock=SystemClock(),
-            templates=home.templates,
-            findings=kept.of,
-        ),
-        versions=Versions(home.database),
-        archive=home.store,
-        audit=home.audit,
-        clock=SystemClock(),
-        head=head,
-        composer=Composer(lambda identity: confirmed(kept.called(identity))),
-        signed=signed,
-    )
-    home.report_of = lambda study, version: made.report(StudyUID(study), version)
-    return made
-
-
-def _send_report(home: House, study: StudyUID, version: Version, destination: str) -> None:
-    """Queue a signed version for a system that takes reports; what cannot go is written down."""
-    try:
-        home.report_courier.deliver(study, version.version, destination, version.signature.name)
-    except InputError as error:
-        log.warning("report.not_queued destination=%s reason=%s", destination, error)
-        subject = f"version {version.version} of report {study} for {destination}"
-        home.audit.record(actor=version.signature.name, act="report.not_queued", subject=subject)
 
 
 def _add_page(app: FastAPI, home: House, happenings: Happenings) -> None:

@@ -9,7 +9,12 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from copilot.picturing import shown_window
-from copilot.reports.signatures import signed_name, verifications_in
+from copilot.reports.signatures import (
+    report_file,
+    signed_name,
+    signed_report_in,
+    verifications_in,
+)
 from copilot.results import Result
 from copilot.system import NamedUids
 from dicom_node.captures import KeyPicture, secondary_captures
@@ -37,6 +42,7 @@ SR: Final = "sr.dcm"
 LABEL_MAP: Final = "labelmap.dcm"
 _SR_OF_LABEL_MAP: Final = "sr_of_labelmap.dcm"
 _TITLE: Final = "Report draft"
+_SIGNED_TITLE: Final = "Report"
 _ENDS: Final = 2
 _SAME_SLICE: Final = 0.1
 
@@ -92,7 +98,7 @@ class Workshop:
                 "rtstruct.dcm", lambda: structure_set(self._origin, self._uids(kind))
             ),
             "gsps": lambda: self._kept("gsps.dcm", self._presentation),
-            "pdf": lambda: self._kept("pdf.dcm", self._pdf),
+            "pdf": self._document,
         }
         return [makers[kind]()]
 
@@ -151,6 +157,18 @@ class Workshop:
             calipers=calipers_of(self.result.document["measurements"], self._origin.volume.grid),
             window=shown_window(self._origin.volume.modality, concept),
         )
+
+    def _document(self) -> str:
+        """Return the draft as PDF; once the report is signed, that: one result carries it."""
+        version = signed_report_in(self._folder / FOLDER)
+        if version is None:
+            return self._kept("pdf.dcm", self._pdf)
+        return self._kept(signed_name(version, "pdf.dcm"), partial(self._signed_pdf, version))
+
+    def _signed_pdf(self, version: int) -> Dataset:
+        content = report_file(self._folder / FOLDER, version).read_bytes()
+        uids = self._uids(signed_name(version, "pdf"))
+        return encapsulated_pdf(self._origin, content, uids, _SIGNED_TITLE, is_verified=True)
 
     def _pdf(self) -> Dataset:
         draft = self._folder / "draft.md"

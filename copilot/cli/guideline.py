@@ -1,12 +1,17 @@
 """``radcopilot guideline``: what a published rule says of a case, or what it lacks."""
 
+import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from copilot.cli.console import emit, say
+from copilot.comparing.reading_back import ReadBack, read_back
+from domain.errors import InputError
 from reporting.guidelines.fleischner import Case, Density, Risk, ruled
+from reporting.guidelines.lung_rads import lung_rads_inputs
 
 app = typer.Typer(no_args_is_help=True, help="Published rules, each with its edition.")
 
@@ -52,6 +57,40 @@ def fleischner(
     say(f"  - {found.line}; {found.edition}")
     for caution in found.cautions:
         say(f"Note: {caution}")
+
+
+@app.command("lung-rads")
+def lung_rads(
+    file: Annotated[Path, typer.Argument(help="What 'radcopilot ask --prior --json' printed.")],
+    *,
+    lesion: Annotated[int, typer.Option(help="Which of its lesions, from 1.")] = 1,
+    density: Annotated[Density | None, typer.Option(help="How it looks on thin slices.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Show what a reader enters into Lung-RADS v2022; the category is the ACR's table's to give."""
+    found = _comparison_in(file)
+    if not 1 <= lesion <= len(found.changes):
+        raise InputError(f"{file} holds {len(found.changes)} lesions: --lesion {lesion} is none")
+    inputs = lung_rads_inputs(found.changes[lesion - 1], density, found.days)
+    if as_json:
+        emit(asdict(inputs))
+        return
+    growth = {True: "growing", False: "not growing", None: "growth not known"}
+    say(f"{inputs.density.value}, mean diameter {inputs.mean_diameter_mm:.1f} mm")
+    say(f"{'new' if inputs.is_new else 'seen before'}, {growth[inputs.is_growing]}")
+    say(f"  - {inputs.line}; {inputs.edition}")
+
+
+def _comparison_in(file: Path) -> ReadBack:
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        return read_back(document["comparison"])
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror}): give a file") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{file} holds no comparison: give what 'radcopilot ask --prior --json' printed"
+        ) from error
 
 
 @app.callback()

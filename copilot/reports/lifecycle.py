@@ -275,16 +275,13 @@ class Lifecycle:
             )
             self._versions.keep(connection, study, version)
             self._move(connection, study, replace(standing, status=status))
-        self._follow(study, version)
+        self._try_to_follow(study, version)
         return version
 
     def resume(self) -> None:
         """Take up what a kill between a signature and what follows from it left."""
         for study, version in self._versions.unfollowed():
-            try:
-                self._follow(study, version)
-            except RadcopilotError:  # it is tried again at the next start; others are not kept
-                log.exception("report.not_followed version=%d", version.version)
+            self._try_to_follow(study, version)
 
     def amend(self, study: StudyUID, reason: str, actor: str) -> None:
         """Begin the next version of a signed report; what was signed stays as it is.
@@ -339,9 +336,16 @@ class Lifecycle:
             typed[uid] = (max(at, last), count)
         return typed
 
-    def _follow(self, study: StudyUID, version: Version) -> None:
-        self._signed(study, version)
-        self._versions.followed(study, version.version)
+    def _try_to_follow(self, study: StudyUID, version: Version) -> None:
+        """Do what follows from a signature; what fails is tried again at the next start."""
+        try:
+            self._signed(study, version)
+        except RadcopilotError:
+            log.exception("report.not_followed version=%d", version.version)
+            actor = version.signature.name
+            self._audit.record(actor=actor, act="report.not_followed", subject=study)
+        else:
+            self._versions.followed(study, version.version)
 
     @contextmanager
     def _moving(

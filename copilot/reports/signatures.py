@@ -39,6 +39,17 @@ def verifications_in(folder: Path) -> dict[int, Verification]:
     return dict(sorted(found.items()))
 
 
+def report_file(folder: Path, version: int) -> Path:
+    """Return where a folder of objects keeps the PDF of a signed version."""
+    return folder / f"{_SIGNED}{version}.pdf"
+
+
+def signed_report_in(folder: Path) -> int | None:
+    """Return the newest signed version whose PDF lies in a folder of objects; None without one."""
+    found = verifications_in(folder)
+    return next((each for each in reversed(found) if report_file(folder, each).is_file()), None)
+
+
 def signed_name(version: int, draft: str) -> str:
     """Return the file of a draft's report as signed, by the draft's own."""
     return f"{_SIGNED}{version}_{Path(draft).name}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from copilot.reports.signatures import signed_name, verifications_in
+from copilot.reports.signatures import signed_name, signed_report_in, verifications_in
 from copilot.results import Result, Results, State
 from copilot.twins import FOLDER, LABEL_MAP, SEG, SR, Workshop
 from dicom_node.files import write_whole
@@ -118,7 +118,8 @@ class Packer:
         wanted = self._destinations.get(destination, Destination())
         verified = self._verified(result_id)
         receipt = self._receipt(result_id, destination)
-        if not verified or "sr" not in wanted.objects or not receipt.is_file():
+        is_signed = {"sr", "pdf"} & set(wanted.objects)
+        if not verified or not is_signed or not receipt.is_file():
             return False
         newest = signed_name(max(verified), "")
         names = json.loads(receipt.read_text())
@@ -152,8 +153,13 @@ class Packer:
         objects: Iterable[str] = sorted(  # the SR last: it names what holds the mask
             wanted.objects, key=lambda each: each == "sr"
         )
-        if is_there and self._verified(result.id):
-            objects = [each for each in objects if each == "sr"]
+        folder = self._results.folder(result.id) / FOLDER
+        if verified := self._verified(result.id):
+            # one result of a report carries its PDF; what a destination has goes again as signed
+            gone = set() if signed_report_in(folder) == max(verified) else {"pdf"}
+            again = [each for each in objects if each in {"sr", "pdf"} and each not in gone]
+            once = [each for each in objects if each not in gone]
+            objects = again if is_there else once or objects
         for kind in objects:
             self._add(parcel, workshop, kind, taken)
         if wanted.retract and parcel.names and not is_there:

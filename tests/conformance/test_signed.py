@@ -71,6 +71,14 @@ def arrived(archive, count):
     raise AssertionError(len(found))
 
 
+def text_of(document):
+    """Return the text of every page of an Encapsulated PDF."""
+    pdf = pypdfium2.PdfDocument(document.EncapsulatedDocument)
+    text = " ".join(page.get_textpage().get_text_range() for page in pdf)
+    pdf.close()
+    return text
+
+
 def replaces(report):
     (study,) = report.PredecessorDocumentsSequence
     return study.ReferencedSeriesSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID
@@ -85,6 +93,7 @@ def test_a_signature_sends_the_measurements_again_verified(home, pacs, web, tool
         assert signed(client, path)["versions"][0]["signer"] == ROE
         draft, verified = arrived(pacs, 2)
         until_committed(house, result["id"])
+        documents = pacs.by_class()["Encapsulated PDF Storage"]
         of_labels = arrived(web, 2)[1]
         (labels,) = [each for each in web.objects() if each.SOPClassUID == LABEL_MAP]
     assert (draft.CompletionFlag, draft.VerificationFlag) == ("PARTIAL", "UNVERIFIED")
@@ -95,6 +104,13 @@ def test_a_signature_sends_the_measurements_again_verified(home, pacs, web, tool
     assert observer.VerifyingOrganization == "Not stated"
     assert replaces(verified) == draft.SOPInstanceUID
     assert verified.SOPInstanceUID != draft.SOPInstanceUID
+    assert sorted(each.VerificationFlag for each in documents) == ["UNVERIFIED", "VERIFIED"]
+    signed_document = next(each for each in documents if each.VerificationFlag == "VERIFIED")
+    pdf = tmp_path / "report.dcm"
+    signed_document.save_as(pdf, enforce_file_format=True)
+    assert dciodvfy(pdf, tool) == []
+    assert "DRAFT" not in text_of(signed_document)
+    assert ROE in text_of(signed_document)
     assert labels.SOPInstanceUID in str(of_labels)
     assert of_labels.VerificationFlag == "VERIFIED"
     kept = tmp_path / "verified.dcm"
