@@ -25,7 +25,7 @@ def test_lung_rads_gets_its_inputs_from_a_comparison(tmp_path, capsys):
 
     change = {
         "verdict": "larger",
-        "reasons": [],
+        "reasons": ["volume 0.20 mL then 0.50 mL"],
         "current": lesion(10.0, 0.5),
         "prior": lesion(7.0, 0.2),
         "change_percent": 150.0,
