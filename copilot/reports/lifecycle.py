@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
@@ -19,7 +19,8 @@ from copilot.access.roles import How, Person, Right, holders
 from copilot.audit import SqlAuditLog
 from copilot.polishing import Polished
 from copilot.reports.composing import Composer, parts_of
-from copilot.reports.fields import OWN_SECTIONS, Field, Fields, Mark, Reports, Typed
+from copilot.reports.fields import Field, Fields, Mark, Reports, Typed
+from copilot.reports.obstacles import obstacles_of
 from copilot.reports.versions import Line, Standing, Version, Versions, difference
 from domain.errors import InputError, RadcopilotError
 from domain.ports import Archive, Clock
@@ -35,16 +36,6 @@ _LONGEST_REASON: Final = 1000
 Polish = Callable[[str, StudyContext], Polished]
 Head = Callable[[StudyUID], StudyContext]
 Signed = Callable[[StudyUID, Version], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Obstacle:
-    """What stands between a report and its signature, and where it is mended."""
-
-    kind: str
-    says: str
-    field: str | None = None
-    result: str | None = None
 
 
 class Lifecycle:
@@ -104,7 +95,7 @@ class Lifecycle:
             "digest": _digest(study, standing, found),
             "changed": changed,
             "undecided": len(found.waiting),
-            "obstacles": [asdict(each) for each in _obstacles(found)],
+            "obstacles": [asdict(each) for each in obstacles_of(found)],
             "versions": [each.printed() for each in kept],
             "template": {
                 "name": found.choice.template.name,
@@ -249,7 +240,7 @@ class Lifecycle:
             # the audit row's lock keeps everyone else from writing until this is written
             self._note(connection, study, "report.signed", person.name)
             found = self.fields(study, standing)
-            if obstacles := _obstacles(found):
+            if obstacles := obstacles_of(found):
                 raise InputError(
                     f"the report cannot be signed yet: {'; '.join(each.says for each in obstacles)}"
                 )
@@ -379,50 +370,6 @@ def _check_signer(person: Person) -> None:
             "nobody is logged in, and a signature needs a name: make an account with "
             "radcopilot users add NAME --role radiologist, and log in"
         )
-
-
-def _obstacles(found: Fields) -> list[Obstacle]:
-    """Return what nobody has decided, looked at or brought up to date."""
-    obstacles = [
-        Obstacle(
-            kind="undecided",
-            says=f"“{each.document.get('text', '')}” waits for a yes or no",
-            result=each.id,
-        )
-        for each in found.waiting
-    ]
-    obstacles += [
-        Obstacle(
-            kind="running",
-            says=f"“{each.document.get('text', '')}” is still being worked on",
-            result=each.id,
-        )
-        for each in found.running
-    ]
-    obstacles += [each for field in found.fields if (each := _in_the_way(field)) is not None]
-    if not any(field.text for field in found.fields if field.section in OWN_SECTIONS):
-        obstacles.append(
-            Obstacle(kind="empty", says="neither findings nor impression say anything")
-        )
-    return obstacles
-
-
-def _in_the_way(field: Field) -> Obstacle | None:
-    words = field.text or field.made
-    kind = says = ""
-    if field.mark is Mark.STALE:
-        kind, says = "stale", f"out of date: “{words}”"
-        if field.reason:
-            says = f"{says} ({field.reason})"
-    elif field.is_unseen and field.result is not None:
-        kind, says = "unseen", f"accepted by a rule, and nobody has looked: “{words}”"
-    elif field.is_unseen:
-        kind, says = "unseen", f"the template says it, and nobody has looked: “{words}”"
-    elif field.required and not field.text.strip():
-        kind, says = "missing", f"“{field.label}” is not filled in"
-    if not kind:
-        return None
-    return Obstacle(kind=kind, says=says, field=field.id, result=field.result)
 
 
 def _lines(found: Fields) -> tuple[Line, ...]:
