@@ -314,6 +314,19 @@ def test_a_prior_stands_beside_its_study_and_takes_no_box(page, station, tmp_pat
     page.keyboard.press("b")
     page.keyboard.press("Enter")
     assert "earlier study" in page.get_by_role("alert").inner_text()
+    study = pydicom.dcmread(then.files[0]).StudyInstanceUID
+    httpx.put(
+        f"{station.url}/api/studies/{study}/report/fields/findings/own",
+        json={"text": "A nodule of 6 mm in the left lung."},
+        trust_env=False,
+    ).raise_for_status()
+    page.keyboard.press("Escape")
+    page.locator(".viewport").first.focus()
+    page.keyboard.press("r")
+    earlier = page.get_by_role("region", name="Report of the earlier study")
+    earlier.get_by_text("A nodule of 6 mm in the left lung.").wait_for(timeout=SOON)
+    assert "Report of 2019-03-05" in earlier.inner_text()
+    assert earlier.get_by_role("textbox").count() == 0
 
 
 def test_a_finding_is_renamed_with_its_codes_and_the_first_is_gone(

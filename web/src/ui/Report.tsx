@@ -17,7 +17,8 @@ import {
   write,
 } from '../report.ts';
 import { select } from '../looking.ts';
-import { station } from '../station.ts';
+import { open, station } from '../station.ts';
+import { EarlierReport } from './EarlierReport.tsx';
 import { Standing, Versions } from './Standing.tsx';
 
 const PAUSE_MS = 700;
@@ -250,6 +251,7 @@ export function Report() {
           </p>
         ))}
       <Versions shown={shown} />
+      {open.value?.prior && <EarlierReport study={open.value.prior.study} />}
     </section>
   );
 }
