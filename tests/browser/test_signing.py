@@ -152,8 +152,8 @@ def test_what_was_typed_elsewhere_meanwhile_is_not_signed_unseen(desk, site, bro
     (study,) = [each for each in studies if each["patient_id"] == "SIGN-2"]
     shown = desk.request.get(f"/api/studies/{study['study_instance_uid']}/report").json()
     desk.route("**/report", lambda route: route.fulfill(json=shown))  # it hears of nothing more
-    sign = desk.get_by_role("dialog").get_by_role("button", name=f"Sign as {ROE}")
-    expect(sign).to_be_enabled()
+    button = desk.get_by_role("dialog").get_by_role("button", name=f"Sign as {ROE}")
+    expect(button).to_be_enabled()
     context = browser.new_context(base_url=site.url)
     other = context.new_page()
     come_in(other, ROE, "SIGN-2")
@@ -163,7 +163,7 @@ def test_what_was_typed_elsewhere_meanwhile_is_not_signed_unseen(desk, site, bro
     own.blur()
     other.locator('[data-field="findings/own"][data-mark="edited"]').wait_for(timeout=SOON)
     context.close()
-    sign.click()
+    button.click()
     desk.get_by_role("dialog").get_by_role("alert").get_by_text("changed since").wait_for()
     desk.unroute("**/report")
     desk.keyboard.press("Escape")

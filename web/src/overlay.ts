@@ -43,7 +43,9 @@ export class Overlay {
   constructor(canvas: HTMLCanvasElement, view: View) {
     this.canvas = canvas;
     this.view = view;
-    this.paint = canvas.getContext('2d')!;
+    // painted by the processor: Chromium's other way has left an outline on the screen, on images
+    // that have none, where a canvas was cleared and nothing drawn after it
+    this.paint = canvas.getContext('2d', { willReadFrequently: true })!;
   }
 
   draw(what: Drawing): void {
