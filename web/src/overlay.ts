@@ -34,6 +34,8 @@ export interface Drawing {
 
 type Point = [x: number, y: number];
 
+const SPECK = 'rgba(0, 0, 0, 0.01)';
+
 export class Overlay {
   private readonly canvas: HTMLCanvasElement;
   private readonly paint: CanvasRenderingContext2D;
@@ -43,9 +45,7 @@ export class Overlay {
   constructor(canvas: HTMLCanvasElement, view: View) {
     this.canvas = canvas;
     this.view = view;
-    // painted by the processor: Chromium's other way has left an outline on the screen, on images
-    // that have none, where a canvas was cleared and nothing drawn after it
-    this.paint = canvas.getContext('2d', { willReadFrequently: true })!;
+    this.paint = canvas.getContext('2d')!;
   }
 
   draw(what: Drawing): void {
@@ -57,6 +57,10 @@ export class Overlay {
       this.canvas.height = Math.round(clientHeight * ratio);
     this.paint.setTransform(1, 0, 0, 1, 0, 0);
     this.paint.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    // Chromium shows an older frame where a canvas was cleared and nothing drawn after it: an outline
+    // would stand on an image that has none. A speck in the corner, hardly there, keeps it from that.
+    this.paint.fillStyle = SPECK;
+    this.paint.fillRect(0, 0, 1, 1);
     this.paint.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.paint.font = '500 12px "Inter", system-ui, sans-serif';
     this.paint.lineJoin = 'round';
