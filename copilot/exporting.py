@@ -7,17 +7,13 @@ from typing import Final
 from pydicom.dataset import Dataset
 
 from copilot.analysis import Analysis
-from copilot.system import NamedUids, SystemClock
-from dicom_node.documents import encapsulated_pdf
+from copilot.system import SystemClock
 from dicom_node.equipment import device_uid
 from dicom_node.files import write_whole
-from dicom_node.twins import Origin
 from domain.report import Report, Section
 from domain.uids import InstanceUID, SeriesUID, SopClassUID
 from reporting.exports.enclosed import Enclosed, Envelope, StoredObject
 from reporting.exports.formats import format_called
-from reporting.exports.pdf import report_pdf
-from reporting.exports.words import words_of
 
 _TITLES: Final = ("technique", "comparison", "findings", "impression")
 
@@ -60,28 +56,6 @@ def enclosed_of(
         objects=tuple(_stored(each) for each in objects),
         devices={each.provenance: device_uid(each.provenance) for each in report.findings},
         envelope=envelope or Envelope(),
-    )
-
-
-def report_document(
-    report: Report, enclosed: Enclosed, origin: Origin, uid_root: str = ""
-) -> Dataset:
-    """Return a version of a report as Encapsulated PDF, the same instance at every call.
-
-    Parameters
-    ----------
-    origin
-        The SEG of its findings, laid on its images.
-    """
-    kind = f"report {report.status.value} {report.version}"
-    words = words_of(report)
-    title = f"{words.report}, {words.version} {report.version}"
-    return encapsulated_pdf(
-        origin,
-        report_pdf(report, enclosed),
-        NamedUids(uid_root, str(origin.segmentation.SOPInstanceUID), kind),
-        title if report.status.is_final else f"{words.foot}: {title}",
-        is_verified=report.status.is_final,
     )
 
 

@@ -120,7 +120,8 @@ class Workshop:
 
     def _verified(self, draft: str, before: str, verification: Verification, name: str) -> Dataset:
         report, predecessor = headers([self._folder / draft, self._folder / before])
-        return verified(report, verification, predecessor, self._uids(name))
+        another = amended(report, self._uids(name), predecessor=predecessor)
+        return verified(another, verification)
 
     def _draft_report(self, *, has_label_map: bool) -> str:
         if self._predecessor is None and not has_label_map:

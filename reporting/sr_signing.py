@@ -6,7 +6,6 @@ from typing import Final
 
 from pydicom.dataset import Dataset
 
-from domain.ports import UidSource
 from domain.report import Signature
 from reporting.sr import COMMENT, DRAFT_DESCRIPTION, PROPOSAL
 
@@ -23,16 +22,17 @@ class Verification:
     organization: str
 
 
-def verified(
-    report: Dataset, verification: Verification, predecessor: Dataset, uids: UidSource
-) -> Dataset:
-    """Return a measurement report as signed: another instance, which names the one it replaces.
+def verified(report: Dataset, verification: Verification) -> Dataset:
+    """Return a measurement report as signed.
 
     What only was proposed is no proposal any more: a person has confirmed it.
+
+    Parameters
+    ----------
+    report
+        An instance of its own, which names the one it replaces.
     """
     made = copy.deepcopy(report)
-    made.SOPInstanceUID = uids.new_uid()
-    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
     made.CompletionFlag, made.PreliminaryFlag, made.VerificationFlag = (
         "COMPLETE",
         "FINAL",
@@ -49,7 +49,6 @@ def verified(
     made.InstanceCreationDate, made.InstanceCreationTime = made.ContentDate, made.ContentTime
     if made.get("SeriesDescription") == DRAFT_DESCRIPTION:
         made.SeriesDescription = _TITLE
-    made.PredecessorDocumentsSequence = [_studies(predecessor)]
     _confirm(made)
     return made
 
@@ -73,17 +72,3 @@ def _is_proposal(item: Dataset) -> bool:
     if item.ValueType != "TEXT" or not str(item.TextValue).startswith(PROPOSAL):
         return False
     return bool(item.ConceptNameCodeSequence[0].CodeValue == COMMENT.value)
-
-
-def _studies(dataset: Dataset) -> Dataset:
-    """Return the item of Hierarchical SOP Instance Reference for an object (PS3.3 table 10-1)."""
-    instance = Dataset()
-    instance.ReferencedSOPClassUID = dataset.SOPClassUID
-    instance.ReferencedSOPInstanceUID = dataset.SOPInstanceUID
-    series = Dataset()
-    series.SeriesInstanceUID = dataset.SeriesInstanceUID
-    series.ReferencedSOPSequence = [instance]
-    study = Dataset()
-    study.StudyInstanceUID = dataset.StudyInstanceUID
-    study.ReferencedSeriesSequence = [series]
-    return study

@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from copilot.api.person import Asker
 from copilot.polishing import Polisher
 from copilot.reports.exporting import Exports
-from copilot.reports.fields import Typed
 from copilot.reports.lifecycle import Lifecycle
 from domain.errors import InputError
 from domain.uids import StudyUID
+from reporting.templates.fields import Typed
 
 
 class FieldBody(BaseModel):
@@ -100,8 +100,8 @@ def _add_writing(router: APIRouter, lifecycle: Lifecycle) -> None:
     @router.put("/fields/{field:path}")
     def put_field(study: str, field: str, body: FieldBody, person: Asker) -> dict[str, Any]:
         """Keep what was typed into a field."""
-        typed = Typed(field=field, text=body.text, over=body.over)
-        lifecycle.write(StudyUID(study), typed, person.name)
+        typed = Typed(text=body.text, over=body.over)
+        lifecycle.write(StudyUID(study), field, typed, person.name)
         return lifecycle.printed(StudyUID(study))
 
     @router.delete("/fields/{field:path}")

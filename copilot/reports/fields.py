@@ -36,9 +36,8 @@ from domain.measurement import Finding
 from domain.ports import Clock
 from domain.report import StudyContext
 from domain.uids import SeriesUID, StudyUID
-from reporting.templates import fields as of_template
 from reporting.templates.choosing import Choice
-from reporting.templates.fields import FilledField, Whose
+from reporting.templates.fields import FilledField, Typed, Whose
 from reporting.templates.form import Case, Filled, FilledLine
 from reporting.templates.template import FieldKind
 
@@ -141,15 +140,6 @@ class Field:
             "slice": self.slice_index,
             "unseen": self.is_unseen,
         }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Typed:
-    """What a person typed into a field, and what the machine had written there."""
-
-    field: str
-    text: str
-    over: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,7 +253,9 @@ class Reports:
             for finding in confirmed(self._findings(result))
         }
 
-    def write(self, connection: Connection, study: StudyUID, typed: Typed, actor: str) -> None:
+    def write(
+        self, connection: Connection, study: StudyUID, field: str, typed: Typed, actor: str
+    ) -> None:
         """Keep what a person typed into a field, in the transaction of the caller.
 
         Raises
@@ -271,7 +263,7 @@ class Reports:
         InputError
             If there is no such section, or the field's name or the text is too long.
         """
-        field, text = typed.field, typed.text
+        text = typed.text
         section, _, name = field.partition("/")
         known = {part.name for each in self.templates.all for part in each.sections}
         if section not in known or not name or len(field) > _LONGEST_ID:
@@ -305,11 +297,11 @@ class Reports:
         with self._engine.begin() as connection:
             return {str(row[0]): (str(row[1]), int(row[2])) for row in connection.execute(query)}
 
-    def _typed(self, study: StudyUID) -> dict[str, of_template.Typed]:
+    def _typed(self, study: StudyUID) -> dict[str, Typed]:
         query = select(table).where(table.c.study_instance_uid == study).order_by(table.c.at)
         with self._engine.begin() as connection:
             return {
-                row["field"]: of_template.Typed(text=row["text"], over=row["over"])
+                row["field"]: Typed(text=row["text"], over=row["over"])
                 for row in connection.execute(query).mappings()
             }
 

@@ -19,7 +19,7 @@ from copilot.access.roles import How, Person, Right, holders
 from copilot.audit import SqlAuditLog
 from copilot.polishing import Polished
 from copilot.reports.composing import Composer, parts_of
-from copilot.reports.fields import Field, Fields, Mark, Reports, Typed
+from copilot.reports.fields import Field, Fields, Mark, Reports
 from copilot.reports.obstacles import obstacles_of
 from copilot.reports.versions import Line, Standing, Version, Versions, difference
 from domain.errors import InputError, RadcopilotError
@@ -27,6 +27,7 @@ from domain.ports import Archive, Clock
 from domain.report import Report, ReportStatus, Signature, StudyContext
 from domain.uids import StudyUID
 from reporting.templates.composing import composed
+from reporting.templates.fields import Typed
 
 log: Final = logging.getLogger(__name__)
 
@@ -149,7 +150,7 @@ class Lifecycle:
         report = composed(found.form, study, status=standing.status, version=standing.version)
         return report, found.results
 
-    def write(self, study: StudyUID, typed: Typed, actor: str) -> None:
+    def write(self, study: StudyUID, field: str, typed: Typed, actor: str) -> None:
         """Keep what a person typed into a field.
 
         Raises
@@ -158,7 +159,7 @@ class Lifecycle:
             If the report is signed, or the field's name or text is too long.
         """
         with self._moving(study, _OPEN, "edited") as (connection, _):
-            self._reports.write(connection, study, typed, actor)
+            self._reports.write(connection, study, field, typed, actor)
 
     def polished(self, study: StudyUID, field: str, polish: Polish, actor: str) -> Polished:
         """Return a field's words reworded, or as they are with the reason; nothing is written.
@@ -173,7 +174,7 @@ class Lifecycle:
             if each.id == field:
                 self._audit.record(actor=actor, act="report.polished", subject=study)
                 return polish(each.text, found.form.case.context)
-        raise InputError(f"the report has no field {field[:60]!r}")
+        raise InputError(f"the report has no field {field[:60]!r}: read the report again")
 
     def take_back(self, study: StudyUID, field: str, actor: str) -> None:
         """Let the machine write a field again.
@@ -389,17 +390,7 @@ def _lines(found: Fields) -> tuple[Line, ...]:
 
 
 def _frozen(line: Line) -> Field:
-    return Field(
-        id=line.id,
-        text=line.text,
-        made=line.text,
-        label=line.label,
-        unit=line.unit,
-        mark=Mark.MACHINE,
-        result=line.result,
-        segment=line.segment,
-        slice_index=line.slice_index,
-    )
+    return Field(**asdict(line), made=line.text, mark=Mark.MACHINE)
 
 
 def _digest(study: StudyUID, standing: Standing, found: Fields) -> str:

@@ -187,18 +187,7 @@ class Versions:
     def keep(self, connection: Connection, study: StudyUID, version: Version) -> None:
         """Keep a signed version, in the transaction of the signature."""
         document = {
-            "lines": [
-                {
-                    "id": each.id,
-                    "text": each.text,
-                    "label": each.label,
-                    "unit": each.unit,
-                    "result": each.result,
-                    "segment": each.segment,
-                    "slice": each.slice_index,
-                }
-                for each in version.lines
-            ],
+            "lines": [asdict(each) for each in version.lines],
             "parts": [asdict(each) for each in version.parts],
             "language": version.language,
             "context": dict(version.context),
@@ -299,29 +288,13 @@ def _version(row: RowMapping) -> Version:
         version=row["version"],
         status=ReportStatus(row["status"]),
         signature=Signature(name=row["signer"], at=datetime.fromisoformat(row["at"])),
-        lines=tuple(
-            Line(
-                id=each["id"],
-                text=each["text"],
-                label=each["label"],
-                unit=each["unit"],
-                result=each["result"],
-                segment=each["segment"],
-                slice_index=each["slice"],
-            )
-            for each in document["lines"]
-        ),
+        lines=tuple(Line(**each) for each in document["lines"]),
         parts=tuple(
             Part(
                 name=part["name"],
                 title=part["title"],
                 said=tuple(
-                    Said(
-                        text=each["text"],
-                        tracking_uid=each["tracking_uid"],
-                        measured=tuple(each["measured"]),
-                    )
-                    for each in part["said"]
+                    Said(**{**each, "measured": tuple(each["measured"])}) for each in part["said"]
                 ),
             )
             for part in document["parts"]

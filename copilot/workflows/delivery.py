@@ -5,7 +5,7 @@ after a crash is the same instance, so that a destination never holds two for on
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -204,21 +204,9 @@ class Outbox:
         InputError
             If it is still open, or done.
         """
-        with self._engine.begin() as connection:
-            changed = connection.execute(
-                update(table)
-                .where(table.c.result_id == result_id, table.c.destination == destination)
-                .where(table.c.state.in_([State.FAILED.value, State.CANCELLED.value]))
-                .values(
-                    state=State.QUEUED.value,
-                    round=table.c.round + 1,
-                    attempts=0,
-                    refusals=0,
-                    says="",
-                )
-            )
+        begun = self._new_round(result_id, destination, {State.FAILED, State.CANCELLED})
         found = self.get(result_id, destination)
-        if not changed.rowcount:
+        if not begun:
             raise InputError(
                 f"the delivery of {result_id} to {destination} is {found.state.value}: only one "
                 "that failed or was cancelled begins again"
@@ -227,11 +215,15 @@ class Outbox:
 
     def anew(self, result_id: str, destination: str) -> Delivery:
         """Begin a new round of a delivery that is done, for what was made of its result since."""
+        self._new_round(result_id, destination, _DONE)
+        return self.get(result_id, destination)
+
+    def _new_round(self, result_id: str, destination: str, out_of: Collection[State]) -> bool:
         with self._engine.begin() as connection:
-            connection.execute(
+            changed = connection.execute(
                 update(table)
                 .where(table.c.result_id == result_id, table.c.destination == destination)
-                .where(table.c.state.in_([each.value for each in _DONE]))
+                .where(table.c.state.in_([each.value for each in out_of]))
                 .values(
                     state=State.QUEUED.value,
                     round=table.c.round + 1,
@@ -240,7 +232,7 @@ class Outbox:
                     says="",
                 )
             )
-        return self.get(result_id, destination)
+        return bool(changed.rowcount)
 
     def stop(self, result_id: str, destination: str) -> Delivery:
         """Mark an open delivery as cancelled.

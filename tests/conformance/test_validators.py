@@ -6,11 +6,14 @@ import numpy as np
 import pydicom
 import pytest
 
-from copilot.exporting import enclosed_of, report_document
+from copilot.exporting import enclosed_of
+from copilot.system import NamedUids
+from dicom_node.documents import encapsulated_pdf
 from dicom_node.files import headers, write_dataset
 from dicom_node.seg_writer import SegWriter
 from dicom_node.volumes import load_series
 from domain.report import ReportStatus
+from reporting.exports.pdf import report_pdf
 from reporting.sr import SrAuthor, measurement_report
 from tests import twins
 from tests.conformance.validators import complaints, dciodvfy, pixelmed
@@ -77,11 +80,10 @@ def test_dciodvfy_accepts_what_is_made_beside_it(others, kind, tool):
 def test_dciodvfy_accepts_a_report_as_encapsulated_pdf(tmp_path, tool, status, verified):
     report = one_report(status=status)
     origin = twins.result(tmp_path).origin
-    made = report_document(report, enclosed_of(report), origin)
+    content = report_pdf(report, enclosed_of(report))
+    uids, is_verified = NamedUids("", "1.2.3", "report"), report.status.is_final
+    made = encapsulated_pdf(origin, content, uids, "Report", is_verified=is_verified)
     assert made.VerificationFlag == verified
-    assert (
-        made.SOPInstanceUID == report_document(report, enclosed_of(report), origin).SOPInstanceUID
-    )
     path = write_dataset(made, tmp_path / "report.dcm")
     assert dciodvfy(path, tool) == []
     read = pydicom.dcmread(path)

@@ -9,7 +9,7 @@ from copilot.access.roles import How, Person, Role
 from copilot.audit import SqlAuditLog
 from copilot.concepts import load_concepts
 from copilot.reports.composing import Composer
-from copilot.reports.fields import Reports, Typed, confirmed
+from copilot.reports.fields import Reports, confirmed
 from copilot.reports.lifecycle import Lifecycle
 from copilot.reports.versions import Versions
 from copilot.results import Result, Results, State
@@ -21,6 +21,7 @@ from domain.measurement import Evidence, Finding, Measurement
 from domain.report import StudyContext
 from domain.segment import AlgorithmType, Provenance
 from domain.uids import InstanceUID, SeriesUID, StudyUID
+from reporting.templates.fields import Typed
 
 STUDY, SERIES = StudyUID("1.2.3"), SeriesUID("1.2.3.4")
 ROE = Person(name="Dr. Rolf Roe", roles=frozenset({Role.RADIOLOGIST}), how=How.SESSION)
@@ -85,7 +86,7 @@ class Site:
         self.results.accept(identity, "Dr. Rolf Roe")
 
     def type(self, name, text, over=""):
-        self.lifecycle.write(STUDY, Typed(field=name, text=text, over=over), "Dr. Rolf Roe")
+        self.lifecycle.write(STUDY, name, Typed(text=text, over=over), "Dr. Rolf Roe")
 
     @property
     def report(self):
