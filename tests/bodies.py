@@ -1,15 +1,17 @@
 """Chests as functions of place: one patient on any lattice, moved, turned, breathing."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from dicom_node.series_writer import SeriesIdentity, write_series
 from domain.codes import HOUNSFIELD_UNIT
 from domain.grid import Grid
 from domain.volume import Volume
-from tests.phantoms import affine
+from tests.phantoms import UIDS, affine
 
 LUNGS_MM = ((-52.0, 0.0, 0.0), (52.0, 0.0, 0.0))
 LUNG_RADII_MM = (40.0, 58.0, 70.0)
@@ -137,3 +139,18 @@ class Patient:
                     if not near:
                         beads.append((place, 4.5 - 3.0 * part))
         return beads
+
+
+def studied(folder: Path, volume: Volume, date: str, patient: str = "RC-1") -> tuple[Path, ...]:
+    """Write a volume as a study of a phantom patient at a date, and return its files."""
+    identity = SeriesIdentity(
+        patient_name="PHANTOM^TEST",
+        patient_id=patient,
+        study_instance_uid=UIDS.new_uid(),
+        series_instance_uid=UIDS.new_uid(),
+        frame_of_reference_uid=UIDS.new_uid(),
+        study_date=date,
+        study_description="phantom",
+        series_description="phantom",
+    )
+    return write_series(volume, identity, UIDS, folder)

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from copilot.intent.rules import load_rules
 from copilot.settings import PeerSettings, Settings
 from domain.concepts import ConceptTable
+from reporting.exports.formats import FORMATS
 
 
 def station_router(
@@ -27,6 +28,7 @@ def station_router(
             "sentences": {intent: list(said) for intent, said in load_rules().examples.items()},
             "has_ohif": has_ohif,
             "polishes": settings.reporting.polish,
+            "report_formats": [each.name for each in FORMATS],
             "destinations": [_destination(peer) for peer in settings.peers],
         }
 

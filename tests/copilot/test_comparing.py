@@ -15,34 +15,18 @@ from copilot.hints import Hints
 from copilot.settings import load_settings
 from copilot.wiring import House
 from dicom_node.files import dicom_files, one_series
-from dicom_node.series_writer import SeriesIdentity, write_series
 from domain.command import CompareCommand
 from domain.comparison import Verdict
 from domain.errors import InputError
 from domain.ports import no_progress
 from domain.prompt import Box, Point
-from tests.bodies import Nodule, Patient, Pose
-from tests.phantoms import UIDS
+from tests.bodies import Nodule, Patient, Pose, studied
 
 GROWS = Nodule(centre=(50.0, -10.0, 20.0), volume_ml=0.9)
 STAYS = Nodule(centre=(-55.0, 5.0, -12.0), volume_ml=0.7)
 GOES = Nodule(centre=(48.0, 15.0, -35.0), volume_ml=0.6)
 COMES = Nodule(centre=(-50.0, -20.0, 30.0), volume_ml=0.5)
 MOVED = Pose(turn_deg=(1.0, 2.0, 4.0), shift_mm=(14.0, -22.0, 231.0))
-
-
-def written(folder, volume, date, patient="RC-1"):
-    identity = SeriesIdentity(
-        patient_name="PHANTOM^TEST",
-        patient_id=patient,
-        study_instance_uid=UIDS.new_uid(),
-        series_instance_uid=UIDS.new_uid(),
-        frame_of_reference_uid=UIDS.new_uid(),
-        study_date=date,
-        study_description="phantom",
-        series_description="phantom",
-    )
-    return write_series(volume, identity, UIDS, folder)
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +37,8 @@ def studies(tmp_path_factory):
     now = Patient(seed=6, nodules=(replace(GROWS, volume_ml=1.8), STAYS, COMES))
     prior = then.seen(spacing_mm=(2.5, 1.2, 1.2))
     current = now.seen(MOVED, spacing_mm=(2.5, 1.2, 1.2))
-    written(folder / "prior", prior, "20230101")
-    written(folder / "current", current, "20230720")
+    studied(folder / "prior", prior, "20230101")
+    studied(folder / "current", current, "20230720")
     return folder, current, prior
 
 
@@ -184,7 +168,7 @@ def test_our_earlier_report_is_taken_with_its_tracking_uid(comparer, studies, re
 def test_another_patients_prior_is_refused_without_naming_anybody(comparer, studies, tmp_path):
     folder, current, prior = studies
     shutil.copytree(folder / "current", tmp_path / "current")
-    written(tmp_path / "prior", prior, "20230101", patient="RC-2")
+    studied(tmp_path / "prior", prior, "20230101", patient="RC-2")
     with pytest.raises(InputError, match=r"another patient \(Patient IDs differ\)") as refused:
         compared(comparer, tmp_path, [click(current, GROWS, MOVED)])
     assert "RC-" not in str(refused.value)
@@ -193,7 +177,7 @@ def test_another_patients_prior_is_refused_without_naming_anybody(comparer, stud
 def test_studies_of_one_day_have_no_doubling_time(comparer, studies, tmp_path):
     folder, current, prior = studies
     shutil.copytree(folder / "current", tmp_path / "current")
-    written(tmp_path / "prior", prior, "20230720")
+    studied(tmp_path / "prior", prior, "20230720")
     found = compared(comparer, tmp_path, [click(current, GROWS, MOVED)]).comparison
     assert found.changes[0].verdict is Verdict.LARGER
     assert found.changes[0].doubling is None

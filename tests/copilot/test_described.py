@@ -16,14 +16,12 @@ from copilot.intent.grammar import SpokenGrammar
 from copilot.settings import load_settings
 from copilot.wiring import House
 from dicom_node.files import dicom_files, headers
-from dicom_node.series_writer import SeriesIdentity, write_series
 from dicom_node.volumes import load_series
 from domain.command import QuestionCommand, ReportedCommand, Side, as_json
 from domain.errors import CannotDoError
 from domain.ports import no_progress
 from reporting.reading.parser import read_text
-from tests.bodies import Nodule, Patient, Pose
-from tests.phantoms import UIDS
+from tests.bodies import Nodule, Patient, Pose, studied
 
 TABLE = load_concepts()
 GRAMMAR = SpokenGrammar(TABLE)
@@ -34,28 +32,14 @@ MOVED = Pose(turn_deg=(1.0, 2.0, 4.0), shift_mm=(14.0, -22.0, 231.0))
 SENTENCE = "measure the nodule described last year"
 
 
-def written(folder, volume, date):
-    identity = SeriesIdentity(
-        patient_name="PHANTOM^TEST",
-        patient_id="RC-1",
-        study_instance_uid=UIDS.new_uid(),
-        series_instance_uid=UIDS.new_uid(),
-        frame_of_reference_uid=UIDS.new_uid(),
-        study_date=date,
-        study_description="phantom",
-        series_description="phantom",
-    )
-    return write_series(volume, identity, UIDS, folder)
-
-
 @pytest.fixture(scope="module")
 def studies(tmp_path_factory):
     """A patient with one nodule in the left lung and two in the right; the left one doubles."""
     folder = tmp_path_factory.mktemp("described")
     then = Patient(seed=6, nodules=(LEFT, RIGHT, ALSO_RIGHT))
     now = Patient(seed=6, nodules=(replace(LEFT, volume_ml=16.4), RIGHT, ALSO_RIGHT))
-    written(folder / "prior", then.seen(spacing_mm=(2.5, 1.2, 1.2)), "20230101")
-    written(folder / "current", now.seen(MOVED, spacing_mm=(2.5, 1.2, 1.2)), "20230720")
+    studied(folder / "prior", then.seen(spacing_mm=(2.5, 1.2, 1.2)), "20230101")
+    studied(folder / "current", now.seen(MOVED, spacing_mm=(2.5, 1.2, 1.2)), "20230720")
     return folder
 
 

@@ -247,6 +247,8 @@ export interface Station {
   has_ohif: boolean;
   /** Whether the site's language model may reword sentences of a report. */
   polishes: boolean;
+  /** What a report can be had as. */
+  report_formats: string[];
 }
 
 export class ServerError extends Error {}

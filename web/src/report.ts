@@ -149,16 +149,6 @@ export async function chooseTemplate(of: string, name: string): Promise<void> {
 export const exportAddress = (of: string, format: string): string =>
   `/api/studies/${of}/report/exports/${format}`;
 
-export const FORMATS: [string, string][] = [
-  ['pdf', 'PDF'],
-  ['html', 'HTML'],
-  ['text', 'Text'],
-  ['markdown', 'Markdown'],
-  ['csv', 'Measurements (CSV)'],
-  ['fhir', 'FHIR'],
-  ['hl7', 'HL7'],
-];
-
 /** Take a step on the way to a signature, and return whether it was taken. */
 export async function move(of: string, step: string, body: object = {}): Promise<boolean> {
   const moved = await attempt(async () => {

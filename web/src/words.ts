@@ -97,6 +97,16 @@ export const DELIVERY: Record<Delivery['state'], string> = {
   cancelled: 'stopped',
 };
 
+export const FORMATS: Record<string, string> = {
+  pdf: 'PDF',
+  html: 'HTML',
+  text: 'Text',
+  markdown: 'Markdown',
+  csv: 'Measurements (CSV)',
+  fhir: 'FHIR',
+  hl7: 'HL7',
+};
+
 export const OBJECTS: Record<string, string> = {
   seg: 'Segmentation (DICOM-SEG)',
   labelmap: 'Segmentation (label map)',

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain import codes
-from domain.codes import LESION, MEAN, MILLILITRE, VOLUME, VOXEL_SUM, Code, sct
+from domain.codes import LESION, MILLILITRE, VOLUME, Code
 from domain.errors import InputError
 from domain.measurement import Evidence, Finding, Measurement
 from domain.report import ReportStatus
@@ -22,7 +22,15 @@ from reporting.exports.fhir_values import ReportedStudy
 from tests.conftest import missing
 from tests.phantoms import MADE_BY
 from tests.reporting.exports.readers import fhir_report, fhir_sentences
-from tests.reporting.exports.reports import ENCLOSED, one_report, reports, sentences
+from tests.reporting.exports.reports import (
+    ENCLOSED,
+    LUNG,
+    OURS,
+    measurements,
+    one_report,
+    reports,
+    sentences,
+)
 
 STUDY = ReportedStudy(
     study_instance_uid=StudyUID("1.2.3"),
@@ -41,24 +49,7 @@ STUDY = ReportedStudy(
     ),
 )
 DEVICES = {MADE_BY: InstanceUID("2.25.7")}
-OURS = [each for each in vars(codes).values() if isinstance(each, Code)]
-UNITS = [each for each in OURS if each.scheme == "UCUM"]
-CONCEPTS = [each for each in OURS if each.scheme != "UCUM"]
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
-
-
-@st.composite
-def measurements(draw):
-    return Measurement(
-        concept=draw(st.sampled_from(CONCEPTS)),
-        value=draw(FINITE),
-        unit=draw(st.sampled_from(UNITS)),
-        method=draw(st.sampled_from([None, VOXEL_SUM])),
-        derivation=draw(st.sampled_from([None, MEAN, codes.MAXIMUM, codes.PEAK])),
-        slice_index=draw(st.none() | st.integers(0, 500)),
-        uncertainty=draw(st.none() | st.floats(0.0, 1e6)),
-        rule=draw(st.sampled_from([None, "41 % of SUVmax"])),
-    )
 
 
 @st.composite
@@ -76,9 +67,9 @@ def findings(draw):
             key_instance_uid=InstanceUID("1.2.3.4.9"),
             segmentation_instance_uid=InstanceUID("1.2.3.5.1"),
         ),
-        site=draw(st.none() | st.just(sct("39607008", "Lung"))),
+        site=draw(st.none() | st.just(LUNG)),
         side=draw(st.sampled_from([None, *SIDES])),
-        measurements=tuple(draw(st.lists(measurements(), max_size=5))),
+        measurements=tuple(draw(st.lists(measurements(FINITE), max_size=5))),
         is_proposal=draw(st.booleans()),
         warnings=draw(st.sampled_from([(), ("thick slices",)])),
     )

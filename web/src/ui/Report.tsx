@@ -4,7 +4,6 @@ import { whyNot } from '../access.ts';
 import {
   type Field,
   type Report as ReportShown,
-  FORMATS,
   chooseTemplate,
   copy,
   exportAddress,
@@ -18,6 +17,7 @@ import {
 } from '../report.ts';
 import { select } from '../looking.ts';
 import { open, station } from '../station.ts';
+import { FORMATS } from '../words.ts';
 import { EarlierReport } from './EarlierReport.tsx';
 import { Standing, Versions } from './Standing.tsx';
 
@@ -197,10 +197,10 @@ function Exports({ of }: { of: string }) {
     <details class="exports">
       <summary>As a file</summary>
       <ul>
-        {FORMATS.map(([format, name]) => (
+        {station.value?.report_formats.map((format) => (
           <li key={format}>
             <a href={exportAddress(of, format)} download>
-              {name}
+              {FORMATS[format] ?? format}
             </a>
           </li>
         ))}
