@@ -117,6 +117,8 @@ class Report:
         BCP 47, as "en".
     signature
         There where the status is final, and only there.
+    reason
+        Why it amends an earlier version, in the words of who does; empty for the first.
     """
 
     study_instance_uid: StudyUID
@@ -127,6 +129,7 @@ class Report:
     version: int = 1
     language: str = "en"
     signature: Signature | None = None
+    reason: str = ""
 
     def __post_init__(self) -> None:
         if self.status.is_final != (self.signature is not None):

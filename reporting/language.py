@@ -1,5 +1,6 @@
 """The language of a report: its nouns, sides, numbers and sentences, read from data."""
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,12 @@ from domain.errors import SettingsError
 
 ENGLISH: Final = "en"
 _FOLDER: Final = "languages"
-_TABLES: Final = ("units", "sides", "headings", "sentences", "changes", "nouns", "facts")
+_TABLES: Final = ("units", "sides", "headings", "sentences", "exports", "changes", "nouns", "facts")
 _TEXTS: Final = ("code", "name", "decimal", "lesion", "unnamed", "day")
 _GENDERS: Final = frozenset({"m", "f", "n", "p"})
 _SIDES: Final = ("left", "right", "both")
 _NOUN_PARTS: Final = (2, 3)
+_LABEL: Final = re.compile(r"Finding (\d+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,8 @@ class Language:
         By UCUM code; one that is not listed is written as UCUM writes it.
     nouns
         By phrase of the concept table.
+    exports
+        What exports add: see reporting.exports.words.
     facts
         The words by which reporting.facts reads a sentence.
     """
@@ -70,6 +74,7 @@ class Language:
     sides: Mapping[str, Side]
     headings: Mapping[str, str]
     sentences: Mapping[str, str]
+    exports: Mapping[str, str]
     changes: Mapping[str, str]
     nouns: Mapping[str, Noun]
     facts: Mapping[str, Any]
@@ -91,11 +96,23 @@ class Language:
         before = "" if noun.side_after else said.before.get(noun.gender, "")
         return f"{before} {noun.text}" if before else noun.text + said.after
 
+    def labelled(self, label: str) -> str:
+        """Return the label of a finding: "Befund 1" for "Finding 1", any other as it is."""
+        numbered = _LABEL.fullmatch(label)
+        return self.sentences["label"].format(numbered[1]) if numbered else label
+
     def on(self, day: date | None) -> str:
         """Return a day as it is written here."""
         if day is None:
             return self.changes["no_day"]
         return self.day.format(y=day.year, m=day.month, d=day.day)
+
+    def dated(self, day: str) -> str:
+        """Return a day in ISO 8601 as it is written here; anything else as it is."""
+        try:
+            return self.on(date.fromisoformat(day))
+        except ValueError:
+            return day
 
     def _noun(self, concept: str) -> Noun:
         if concept in self.nouns:
@@ -156,6 +173,7 @@ def load_language(source: Path | Traversable) -> Language:
         sides={side: _side(document["sides"], side, source) for side in _SIDES},
         headings=document["headings"],
         sentences=document["sentences"],
+        exports=document["exports"],
         changes=document["changes"],
         nouns={phrase: _noun(phrase, parts, source) for phrase, parts in document["nouns"].items()},
         facts=document["facts"],

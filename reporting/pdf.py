@@ -16,7 +16,8 @@ from reporting.exports.blocks import (
     Sheet,
 )
 from reporting.exports.typesetting import pdf_of
-from reporting.exports.words import ENGLISH
+from reporting.exports.words import words_in
+from reporting.language import ENGLISH
 
 _BOLD: Final = re.compile(r"\*\*(.+?)\*\*")
 _DRAFT: Final = "**DRAFT"  # the sheet says it itself
@@ -45,13 +46,14 @@ def draft_pdf(markdown: str, pictures: Sequence[Picture] = (), title: str = "Dra
         Figure(png=each.png, alternative=f"Outline of {each.caption}", caption=each.caption)
         for each in pictures
     )
+    words = words_in(ENGLISH)
     return pdf_of(
         Sheet(
             title=title,
-            language=ENGLISH.language,
-            standing=ENGLISH.draft,
-            foot=ENGLISH.foot,
-            page=ENGLISH.page,
+            language=words.language,
+            standing=words.draft,
+            foot=words.foot,
+            page=words.page,
             is_final=False,
             blocks=(*_blocks(markdown), *figures),
         )

@@ -49,6 +49,7 @@ CONCEPT: Final = "Called: "
 KEY_IMAGE: Final = "Key image: "
 NOT_MEASURED: Final = "Not measured: "
 NOTE: Final = "Note: "
+AMENDED: Final = "Amended: "
 PROPOSAL: Final = "Proposal: "
 STATISTIC: Final = "Statistic: "
 MEASURED_ON: Final = "Measured on slice "
@@ -190,7 +191,7 @@ def _group(
         if float(measured.NumericValue) != measurement.value:  # PS3.3 C.18.1
             measured.FloatingPointValue = measurement.value
     contains = hd.sr.RelationshipTypeValues.CONTAINS
-    said = [_comment(words, contains) for words in _remarks(finding)]
+    said = [comment(words, contains) for words in _remarks(finding)]
     if finding.site is None and finding.side is not None:
         said.append(  # without a site there is nothing that it could modify
             hd.sr.CodeContentItem(
@@ -222,9 +223,9 @@ def _properties(measurement: Measurement) -> Iterator[Dataset]:
     has = hd.sr.RelationshipTypeValues.HAS_PROPERTIES
     if measurement.uncertainty is not None:
         unit = measurement.unit.meaning
-        yield _comment(f"{UNCERTAINTY}{measurement.uncertainty!r} {unit}, {INTERVAL}", has)
+        yield comment(f"{UNCERTAINTY}{measurement.uncertainty!r} {unit}, {INTERVAL}", has)
     if measurement.slice_index is not None:
-        yield _comment(f"{MEASURED_ON}{measurement.slice_index}", has)
+        yield comment(f"{MEASURED_ON}{measurement.slice_index}", has)
 
 
 def _remarks(finding: Finding) -> Iterator[str]:
@@ -252,7 +253,8 @@ def _remarks(finding: Finding) -> Iterator[str]:
         yield f"{STATISTIC}{each.name} = {each.value!r} [{unit.scheme} {unit.value}] {unit.meaning}"
 
 
-def _comment(words: str, relationship: hd.sr.RelationshipTypeValues) -> Dataset:
+def comment(words: str, relationship: hd.sr.RelationshipTypeValues) -> Dataset:
+    """Return words that a person can read as a content item."""
     return hd.sr.TextContentItem(name=COMMENT, value=words, relationship_type=relationship)
 
 

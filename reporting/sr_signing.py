@@ -4,22 +4,31 @@ import copy
 from dataclasses import dataclass
 from typing import Final
 
+import highdicom as hd
 from pydicom.dataset import Dataset
 
 from domain.report import Signature
-from reporting.sr import COMMENT, DRAFT_DESCRIPTION, PROPOSAL
+from reporting.sr import AMENDED, COMMENT, DRAFT_DESCRIPTION, PROPOSAL, comment
 
 _TITLE: Final = "radcopilot measurements"
+_MEASUREMENT_GROUP: Final = "125007"
 _DELIMITERS: Final = "^=\\"  # PS3.5 6.2.1
 _LONGEST_NAME: Final = 63
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """A signature, and the organization that the person signs for (PS3.3 C.17.2)."""
+    """A signature, and the organization that the person signs for (PS3.3 C.17.2).
+
+    Attributes
+    ----------
+    reason
+        Why an earlier version was amended; empty for the first.
+    """
 
     signature: Signature
     organization: str
+    reason: str = ""
 
 
 def verified(report: Dataset, verification: Verification) -> Dataset:
@@ -50,6 +59,8 @@ def verified(report: Dataset, verification: Verification) -> Dataset:
     if made.get("SeriesDescription") == DRAFT_DESCRIPTION:
         made.SeriesDescription = _TITLE
     _confirm(made)
+    if verification.reason:
+        _explain(made, verification)
     return made
 
 
@@ -66,6 +77,22 @@ def _confirm(item: Dataset) -> None:
     item.ContentSequence = [each for each in item.ContentSequence if not _is_proposal(each)]
     for each in item.ContentSequence:
         _confirm(each)
+
+
+def _explain(item: Dataset, verification: Verification) -> None:
+    """Say in each group of measurements when, by whom and why the report was amended."""
+    for each in item.get("ContentSequence", ()):
+        name = each.get("ConceptNameCodeSequence")
+        if name and name[0].CodeValue == _MEASUREMENT_GROUP:
+            signature = verification.signature
+            at = signature.at.isoformat(sep=" ", timespec="minutes")
+            each.ContentSequence.append(
+                comment(
+                    f"{AMENDED}on {at} by {signature.name}: {verification.reason}",
+                    hd.sr.RelationshipTypeValues.CONTAINS,
+                )
+            )
+        _explain(each, verification)
 
 
 def _is_proposal(item: Dataset) -> bool:

@@ -121,7 +121,9 @@ def described(
     say("metabolic_volume", finding.measurement(METABOLIC_VOLUME))
     numbers = "; ".join(parts) if parts else patterns["not_measured"]
     text = patterns["finding"].format(
-        name=capitalised(name(finding, words)), label=finding.tracking_id, numbers=numbers
+        name=capitalised(name(finding, words)),
+        label=words.labelled(finding.tracking_id),
+        numbers=numbers,
     )
     return text, tuple(used)
 

@@ -72,6 +72,7 @@ class Composer:
             version=version.version,
             language=version.language,
             signature=version.signature,
+            reason=version.reason,
         )
 
 

@@ -147,7 +147,13 @@ class Lifecycle:
             kept = self._versions.get(study, version)
             return self._composer.signed(study, kept), kept.results
         found = self.fields(study, standing)
-        report = composed(found.form, study, status=standing.status, version=standing.version)
+        report = composed(
+            found.form,
+            study,
+            status=standing.status,
+            version=standing.version,
+            reason=standing.reason,
+        )
         return report, found.results
 
     def write(self, study: StudyUID, field: str, typed: Typed, actor: str) -> None:
@@ -252,7 +258,12 @@ class Lifecycle:
             status = ReportStatus.SIGNED if standing.version == 1 else ReportStatus.AMENDED
             signature = Signature(name=person.name, at=self._clock.now())
             report = composed(
-                found.form, study, status=status, version=standing.version, signature=signature
+                found.form,
+                study,
+                status=status,
+                version=standing.version,
+                signature=signature,
+                reason=standing.reason,
             )
             version = Version(
                 version=standing.version,

@@ -79,7 +79,9 @@ class _Follower:
     def follow(self, office: Office, study: StudyUID, version: Version) -> None:
         """Write who signed beside each result, and send what was signed."""
         organization = self._home.settings.reporting.organization or "Not stated"
-        verification = Verification(signature=version.signature, organization=organization)
+        verification = Verification(
+            signature=version.signature, organization=organization, reason=version.reason
+        )
         if version.results:  # one of them carries the whole report
             made = office.exports.export(study, "pdf", version.version)
             write_whole(

@@ -22,6 +22,7 @@ def keep_verification(folder: Path, version: int, verification: Verification) ->
         "name": signature.name,
         "at": signature.at.isoformat(),
         "organization": verification.organization,
+        "reason": verification.reason,
     }
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(document).encode())
@@ -34,7 +35,9 @@ def verifications_in(folder: Path) -> dict[int, Verification]:
         document = json.loads(path.read_text())
         signature = Signature(name=document["name"], at=datetime.fromisoformat(document["at"]))
         found[int(path.stem.removeprefix(_SIGNED))] = Verification(
-            signature=signature, organization=document["organization"]
+            signature=signature,
+            organization=document["organization"],
+            reason=document.get("reason", ""),  # a file of an earlier release has none
         )
     return dict(sorted(found.items()))
 

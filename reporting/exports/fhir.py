@@ -136,7 +136,7 @@ def _finding(
     numbers = [
         (
             names.measurement(finding, number),
-            shared | _measurement(measurement, _sided(finding)),
+            shared | _measurement(measurement, _sided(finding), stands),
         )
         for number, measurement in enumerate(finding.measurements)
     ]
@@ -145,13 +145,13 @@ def _finding(
         "code": coded(FINDING),
         "valueCodeableConcept": coded(finding.code),
         "component": _sided(finding),
-        "note": [{"text": text} for text in _remarks(finding, stands)],
+        "note": [{"text": stands.remark(text)} for text in _remarks(finding, stands)],
         "hasMember": [_reference("Observation", name) for name, _ in numbers],
     }
     return [(names.finding(finding), group), *numbers]
 
 
-def _measurement(measurement: Measurement, sided: Sequence[Json]) -> Json:
+def _measurement(measurement: Measurement, sided: Sequence[Json], stands: Standing) -> Json:
     components = list(sided)
     said = measurement.concept.meaning
     if measurement.derivation is not None:
@@ -165,7 +165,7 @@ def _measurement(measurement: Measurement, sided: Sequence[Json]) -> Json:
         "valueQuantity": _quantity(measurement.value, measurement.unit),
         "method": method,
         "component": components,
-        "note": [{"text": text} for text in _limits(measurement)],
+        "note": [{"text": stands.remark(text)} for text in _limits(measurement)],
     }
 
 

@@ -9,7 +9,8 @@ from domain.report import Report
 from reporting.exports.enclosed import Enclosed
 from reporting.exports.fhir import report_bundle
 from reporting.exports.fhir_values import ReportedStudy, Standing
-from reporting.exports.words import standing
+from reporting.exports.words import amendment, language_of, standing
+from reporting.phrasebook import phrasebook
 
 _IMPRESSION: Final = "impression"
 
@@ -17,8 +18,8 @@ _IMPRESSION: Final = "impression"
 def report_fhir(report: Report, enclosed: Enclosed) -> bytes:
     """Return the report as a bundle in UTF-8 JSON.
 
-    Its conclusion is the impression, or every sentence where it has none; all sentences stand in
-    the narrative.
+    Its conclusion is the impression, or every sentence where it has none, behind the reason of an
+    amendment; all stand in the narrative.
 
     Raises
     ------
@@ -36,28 +37,35 @@ def report_fhir(report: Report, enclosed: Enclosed) -> bytes:
         objects=enclosed.objects,
     )
     impressions = [each for each in report.sections if each.name.lower() == _IMPRESSION]
+    amended = amendment(report)
     bundle = report_bundle(
         study,
         report.findings,
         enclosed.devices,
-        [each.text for section in impressions or report.sections for each in section.statements],
+        [
+            *([amended] if amended else []),
+            *(each.text for part in impressions or report.sections for each in part.statements),
+        ],
         Standing(
             status=report.status,
             version=report.version,
             signature=report.signature,
             language=report.language,
-            narrative=_narrative(report),
+            remark=phrasebook(language_of(report).code).said,
+            narrative=_narrative(report, amended),
         ),
     )
     return (json.dumps(bundle, ensure_ascii=False, indent=1) + "\n").encode()
 
 
-def _narrative(report: Report) -> str:
+def _narrative(report: Report, amended: str) -> str:
     """Return every sentence under its heading, as the XHTML that FHIR allows."""
 
     def parts() -> Iterator[str]:
         stands = f"<p><b>{html.escape(standing(report))}</b></p>"
         yield stands
+        if amended:
+            yield f"<p>{'<br/>'.join(html.escape(line) for line in amended.splitlines())}</p>"
         for section in report.sections:
             if section.statements:
                 yield f"<h2>{html.escape(section.title)}</h2><ul>"

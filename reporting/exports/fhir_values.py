@@ -1,6 +1,7 @@
 """What a FHIR bundle is made of besides findings: study, standing, and the names of its entries."""
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from domain.measurement import Finding
@@ -41,6 +42,8 @@ class Standing:
     ----------
     narrative
         Every sentence with its headings, as XHTML; empty for none.
+    remark
+        Says a note of the program in the language of the report.
     """
 
     status: ReportStatus = ReportStatus.DRAFT
@@ -48,6 +51,7 @@ class Standing:
     signature: Signature | None = None
     language: str = ""
     narrative: str = ""
+    remark: Callable[[str], str] = str
 
     @property
     def code(self) -> str:

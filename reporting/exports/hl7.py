@@ -10,8 +10,8 @@ C for one that replaces a signed one. OBX-8 is left empty: nothing is called abn
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from domain.codes import BILATERAL, LEFT, RIGHT, Code, dcm, sct
@@ -20,7 +20,8 @@ from domain.measurement import Finding, Measurement
 from domain.report import Report, ReportStatus, Section
 from reporting.exports import er7
 from reporting.exports.enclosed import Enclosed, Envelope
-from reporting.exports.words import standing
+from reporting.exports.words import amendment, language_of, standing
+from reporting.phrasebook import phrasebook
 from reporting.wording import name
 
 CODING_SYSTEMS: Final = {  # HL7 table 0396; IBSI is not in it
@@ -63,11 +64,12 @@ def report_hl7(report: Report, enclosed: Enclosed) -> bytes:
         If a code's scheme or a side has no name in HL7.
     """
     body = [_patient(report, enclosed.envelope), *_order(report, enclosed)]
+    said = phrasebook(language_of(report).code).said
     for number, observation in enumerate(_observations(report, enclosed), start=1):
         body.append(_observation(report, number, observation))
         body += [
             er7.segment("NTE", {1: str(at), 2: LOCAL, 3: _text(note)[1]})
-            for at, note in enumerate(observation.notes, start=1)
+            for at, note in enumerate(observation.notes(said), start=1)
         ]
     message = [_header(report, enclosed.envelope, body), *body]
     return "".join(line + _SEPARATOR for line in message).encode()
@@ -91,7 +93,15 @@ def control_id(message: bytes) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _Observation:
-    """One OBX: its fields encoded, and the notes behind it."""
+    """One OBX: its fields encoded, and the notes behind it.
+
+    Attributes
+    ----------
+    remarks
+        The program's own, in English.
+    typed
+        What stands behind it word for word.
+    """
 
     kind: str
     concept: str
@@ -100,7 +110,13 @@ class _Observation:
     unit: str = ""
     method: str = ""
     device: str = ""
-    notes: tuple[str, ...] = field(default=())
+    remarks: tuple[str, ...] = field(default=())
+    typed: tuple[str, ...] = field(default=())
+
+    def notes(self, said: Callable[[str], str]) -> Iterator[str]:
+        """Yield what stands behind it, the program's own in the language of the report."""
+        yield from map(said, self.remarks)
+        yield from self.typed
 
 
 def _header(report: Report, envelope: Envelope, body: Sequence[str]) -> str:
@@ -167,7 +183,8 @@ def _order(report: Report, enclosed: Enclosed) -> Iterator[str]:
 
 def _observations(report: Report, enclosed: Enclosed) -> Iterator[_Observation]:
     stands = _said("STATUS", "Report status", LOCAL, standing(report))
-    yield stands
+    amended = amendment(report)
+    yield replace(stands, typed=(amended,)) if amended else stands
     yield _Observation(
         kind="HD",
         concept=_coded(_STUDY),
@@ -221,7 +238,7 @@ def _finding(finding: Finding, group: str, enclosed: Enclosed) -> Iterator[_Obse
                 value=value,
                 sub_id=group,
                 device=device,
-                notes=tuple(_remarks(finding)) if concept == _FINDING else (),
+                remarks=tuple(_remarks(finding)) if concept == _FINDING else (),
             )
     for number, measurement in enumerate(finding.measurements, start=1):
         yield _Observation(
@@ -232,7 +249,7 @@ def _finding(finding: Finding, group: str, enclosed: Enclosed) -> Iterator[_Obse
             unit=_coded(measurement.unit),
             method=_method(measurement),
             device=device,
-            notes=tuple(_limits(measurement)),
+            remarks=tuple(_limits(measurement)),
         )
 
 

@@ -23,7 +23,8 @@ from reporting.exports.blocks import (
     Rows,
     Sheet,
 )
-from reporting.exports.words import Words, foot, standing, words_of
+from reporting.exports.words import Words, amendment, foot, standing, words_of
+from reporting.phrasebook import Phrasebook, phrasebook
 
 _INTERVAL: Final = "\N{PLUS-MINUS SIGN}"
 _REORDERING: Final = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
@@ -38,6 +39,7 @@ def laid_out(report: Report, pictures: Mapping[InstanceUID, bytes] | None = None
         PNG of findings, by tracking UID.
     """
     words = words_of(report)
+    book = phrasebook(words.language)
     return Sheet(
         title=words.report,
         language=words.language,
@@ -45,7 +47,7 @@ def laid_out(report: Report, pictures: Mapping[InstanceUID, bytes] | None = None
         foot=foot(report),
         page=words.page,
         is_final=report.status.is_final,
-        blocks=tuple(_Layout(report, words, pictures or {}).blocks()),
+        blocks=tuple(_Layout(report, words, book, pictures or {}).blocks()),
     )
 
 
@@ -53,13 +55,14 @@ def laid_out(report: Report, pictures: Mapping[InstanceUID, bytes] | None = None
 class _Layout:
     report: Report
     words: Words
+    book: Phrasebook
     pictures: Mapping[InstanceUID, bytes]
     told: set[InstanceUID] = field(default_factory=set)
 
     def blocks(self) -> Iterator[Block]:
         context = self.report.context
         yield Heading(level=1, text=context.study_description or self.words.untitled)
-        yield _head(context, self.words)
+        yield self._head(context)
         for section in self.report.sections:
             if section.statements:
                 yield Heading(level=2, text=section.title)
@@ -84,7 +87,9 @@ class _Layout:
             return ()
         self.told.add(finding.tracking_uid)
         proposal = (self.words.proposal,) if finding.is_proposal else ()
-        notes = (self.words.note.format(warning=warning) for warning in finding.warnings)
+        notes = (
+            self.words.note.format(warning=self.book.said(warning)) for warning in finding.warnings
+        )
         return (*proposal, *notes)
 
     def _evidence(self) -> Iterator[Block]:
@@ -97,7 +102,7 @@ class _Layout:
         for finding in self.report.findings:
             if finding.tracking_uid in self.pictures:
                 shown = words.outline.format(
-                    finding=finding.tracking_id, image=finding.evidence.key_slice_index + 1
+                    finding=self._label(finding), image=finding.evidence.key_slice_index + 1
                 )
                 side = _side(finding, words)
                 yield Figure(
@@ -108,15 +113,32 @@ class _Layout:
 
     def _row(self, finding: Finding) -> tuple[str, ...]:
         made = finding.provenance
-        by = f"{made.engine} {made.version}, {made.algorithm_type.value.lower()}"
+        kind = self.book.term(made.algorithm_type.value.lower())
+        by = f"{made.engine} {made.version}, {kind}"
         evidence = finding.evidence
         return (
-            finding.tracking_id,
+            self._label(finding),
             _side(finding, self.words),
             str(evidence.key_slice_index + 1),
             str(evidence.segment_number),
-            f"{by}, {made.prompt}" if made.prompt else by,
+            f"{by}, {self.book.said(made.prompt)}" if made.prompt else by,
         )
+
+    def _label(self, finding: Finding) -> str:
+        return self.book.words.labelled(finding.tracking_id)
+
+    def _head(self, context: StudyContext) -> Rows:
+        words = self.words
+        rows = [
+            (words.patient, context.patient_name),
+            (words.patient_id, context.patient_id),
+            (words.accession_number, context.accession_number),
+            (words.study_date, self.book.words.dated(context.study_date)),
+            (words.modality, context.modality),
+        ]
+        if self.report.reason:
+            rows.append((words.amendment, amendment(self.report)))
+        return Rows(rows=tuple((name, _in_order(value) or words.not_given) for name, value in rows))
 
 
 def _in_order(text: str) -> str:
@@ -126,14 +148,3 @@ def _in_order(text: str) -> str:
 
 def _side(finding: Finding, words: Words) -> str:
     return words.sides.get(finding.side, finding.side) if finding.side else ""
-
-
-def _head(context: StudyContext, words: Words) -> Rows:
-    rows = (
-        (words.patient, context.patient_name),
-        (words.patient_id, context.patient_id),
-        (words.accession_number, context.accession_number),
-        (words.study_date, context.study_date),
-        (words.modality, context.modality),
-    )
-    return Rows(rows=tuple((name, _in_order(value) or words.not_given) for name, value in rows))

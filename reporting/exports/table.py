@@ -13,7 +13,7 @@ from domain.codes import Code
 from domain.measurement import Finding, Measurement
 from domain.report import Report
 from reporting.exports.enclosed import Enclosed
-from reporting.exports.words import standing
+from reporting.exports.words import amendment, standing
 
 COLUMNS: Final = (
     "status",
@@ -59,6 +59,8 @@ def report_csv(report: Report, enclosed: Enclosed) -> bytes:
 
 
 def _rows(report: Report) -> Iterator[dict[str, str]]:
+    if report.reason:
+        yield {"row": "amendment", "note": _text(amendment(report))}
     for finding in report.findings:
         shared = _finding(finding)
         yield shared | {"row": "finding", "note": _text("; ".join(_notes(finding)))}

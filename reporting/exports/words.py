@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from domain.report import Report, ReportStatus
+from reporting.language import ENGLISH, Language, language, languages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,77 +48,27 @@ class Words:
     proposal: str
     note: str
     interval: str
+    amendment: str
+    amended_by: str
     sides: Mapping[str, str]
 
 
-ENGLISH: Final = Words(
-    language="en",
-    draft="DRAFT \N{MIDDLE DOT} not signed, not verified \N{MIDDLE DOT} for review by a "
-    "radiologist",
-    signed="Signed by {name} on {at}, version {version}.",
-    amended="Amended.",
-    replaces="Amended: version {version} replaces version {earlier}.",
-    foot="DRAFT",
-    page="page",
-    report="Imaging report",
-    version="version",
-    untitled="Imaging study",
-    patient="Patient",
-    patient_id="Patient ID",
-    accession_number="Accession number",
-    study_date="Study date",
-    modality="Modality",
-    not_given="not given",
-    evidence="Where the numbers come from",
-    finding="Finding",
-    side="Side",
-    image="Image",
-    segment="Segment",
-    outlined_by="Outlined by",
-    outline="Outline of {finding} on image {image}",
-    proposal="PROPOSAL: nobody has confirmed the place yet.",
-    note="Note: {warning}",
-    interval="Where \N{PLUS-MINUS SIGN} stands beside a volume, it is the 95 % interval of voxel "
-    "sampling for this outline; whether the outline is right is not in it.",
-    sides={"left": "left", "right": "right", "both": "both"},
-)
-GERMAN: Final = Words(
-    language="de",
-    draft="ENTWURF \N{MIDDLE DOT} nicht unterschrieben, nicht geprüft \N{MIDDLE DOT} zur Prüfung "
-    "durch die Radiologie",
-    signed="Unterschrieben von {name} am {at}, Version {version}.",
-    amended="Geändert.",
-    replaces="Geändert: Version {version} ersetzt Version {earlier}.",
-    foot="ENTWURF",
-    page="Seite",
-    report="Befundbericht",
-    version="Version",
-    untitled="Bildgebende Untersuchung",
-    patient="Patient",
-    patient_id="Patienten-ID",
-    accession_number="Auftragsnummer",
-    study_date="Untersuchungsdatum",
-    modality="Modalität",
-    not_given="nicht angegeben",
-    evidence="Woher die Zahlen stammen",
-    finding="Befund",
-    side="Seite",
-    image="Bild",
-    segment="Segment",
-    outlined_by="Umrissen von",
-    outline="Umriss von {finding} auf Bild {image}",
-    proposal="VORSCHLAG: Den Ort hat noch niemand bestätigt.",
-    note="Hinweis: {warning}",
-    interval="Steht \N{PLUS-MINUS SIGN} neben einem Volumen, so ist es das 95-%-Intervall der "
-    "Voxelabtastung dieses Umrisses; ob der Umriss stimmt, sagt es nicht.",
-    sides={"left": "links", "right": "rechts", "both": "beidseits"},
-)
-_LANGUAGES: Final = {each.language: each for each in (ENGLISH, GERMAN)}
+def words_in(code: str) -> Words:
+    """Return the words of a language that is shipped."""
+    known = language(code)
+    sides = {side: said.after.strip(" ,") for side, said in known.sides.items()}
+    return Words(language=code, sides=sides, **known.exports)
 
 
 def words_of(report: Report) -> Words:
     """Return the words in the report's language; in English where there are none of it."""
-    return _LANGUAGES.get(report.language.partition("-")[0].lower(), ENGLISH)
+    return words_in(language_of(report).code)
+
+
+def language_of(report: Report) -> Language:
+    """Return the report's language; English where it is not known here."""
+    code = report.language.partition("-")[0].lower()
+    return language(code if code in languages() else ENGLISH)
 
 
 def standing(report: Report) -> str:
@@ -135,6 +85,15 @@ def standing(report: Report) -> str:
         return f"{words.amended} {signed}"
     replaces = words.replaces.format(version=report.version, earlier=report.version - 1)
     return f"{replaces} {signed}"
+
+
+def amendment(report: Report) -> str:
+    """Return who amended the report, when and why; empty where it is no amendment."""
+    if not report.reason or report.signature is None:
+        return report.reason
+    return words_of(report).amended_by.format(
+        at=moment(report.signature.at), name=report.signature.name, reason=report.reason
+    )
 
 
 def foot(report: Report) -> str:

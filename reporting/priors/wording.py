@@ -7,6 +7,7 @@ from domain.alignment import Alignment
 from domain.codes import MILLILITRE, MILLIMETRE
 from domain.comparison import Change, DoublingTime, Lesion, Origin, Verdict
 from reporting.language import Language, language
+from reporting.phrasebook import Phrasebook, phrasebook
 from reporting.priors.recist import Assessment
 from reporting.wording import capitalised
 
@@ -30,9 +31,10 @@ def said(
     patterns = words.changes
     lesion = change.current or change.prior
     assert lesion is not None
-    parts = [f"{capitalised(lesion.label)}: {patterns[change.verdict.value]}"]
+    book = phrasebook(words.code)
+    parts = [f"{capitalised(words.labelled(lesion.label))}: {patterns[change.verdict.value]}"]
     sizes = [
-        patterns["sizes"].format(size=_size(each, words), day=words.on(when)) + _origin(each)
+        patterns["sizes"].format(size=_size(each, words), day=words.on(when)) + _origin(each, book)
         for each, when in ((change.prior, prior), (change.current, current))
         if each is not None
     ]
@@ -45,9 +47,9 @@ def said(
     if change.doubling is not None:
         parts.append(patterns["doubling"].format(_doubling(change.doubling, words)))
     if change.percent is None:
-        parts.append(change.reasons[0])
+        parts.append(book.said(change.reasons[0]))
     if change.question is not None:
-        parts.append(patterns["question"].format(change.question))
+        parts.append(patterns["question"].format(book.said(change.question)))
     return "; ".join(parts) + "."
 
 
@@ -62,7 +64,7 @@ def summary(change: Change, words: Language | None = None) -> str:
     if change.verdict is Verdict.LARGER and change.doubling is not None:
         rate = words.changes["doubling_in_short"].format(_doubling(change.doubling, words))
     verdict = words.changes[change.verdict.value]
-    return f"{capitalised(lesion.label)}: {verdict}{percent}{rate}."
+    return f"{capitalised(words.labelled(lesion.label))}: {verdict}{percent}{rate}."
 
 
 def assessed_in_words(found: Assessment, words: Language | None = None) -> tuple[str, ...]:
@@ -71,7 +73,7 @@ def assessed_in_words(found: Assessment, words: Language | None = None) -> tuple
     patterns = words.changes
     said = [
         patterns["target"].format(
-            label=each.label,
+            label=words.labelled(each.label),
             organ=words.called(each.organ, None),
             now=patterns["target_gone"] if each.current_mm is None else _mm(each.current_mm, words),
             prior=_mm(each.prior_mm, words),
@@ -120,9 +122,9 @@ def _doubling(time: DoublingTime, words: Language) -> str:
     )
 
 
-def _origin(lesion: Lesion) -> str:
+def _origin(lesion: Lesion, book: Phrasebook) -> str:
     if lesion.origin in {Origin.REPORTED, Origin.REPORTED_OUTLINE}:
-        return f" ({lesion.origin.value}, {lesion.reported_by})"
+        return f" ({book.said(f'{lesion.origin.value}, {lesion.reported_by}')})"
     if lesion.origin is Origin.REMEASURED:
-        return f" ({lesion.origin.value})"
+        return f" ({book.said(lesion.origin.value)})"
     return ""

@@ -18,8 +18,14 @@ def composed(
     status: ReportStatus = ReportStatus.DRAFT,
     version: int = 1,
     signature: Signature | None = None,
+    reason: str = "",
 ) -> Report:
     """Return the report that a filled template makes.
+
+    Parameters
+    ----------
+    reason
+        Why it amends an earlier version.
 
     Raises
     ------
@@ -51,6 +57,7 @@ def composed(
         version=version,
         language=form.template.language,
         signature=signature,
+        reason=reason,
     )
 
 

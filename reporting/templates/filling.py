@@ -15,6 +15,7 @@ from domain.codes import AREA, LONG_AXIS, MAXIMUM, SHORT_AXIS, SUV_BODY_WEIGHT_V
 from domain.concepts import ConceptTable
 from domain.measurement import Finding, Measurement
 from reporting.language import Language, language
+from reporting.phrasebook import phrasebook
 from reporting.priors.wording import assessed_in_words, said, summary
 from reporting.templates.fields import FilledField, Typed, Whose, held, refusal
 from reporting.templates.form import Case, Filled, FilledLine, FilledSection
@@ -89,7 +90,7 @@ class _Work:
         values = {
             key: self._put(key, _PRIVATE.sub("", value), Whose.MACHINE) if value else ""
             for key, value in (
-                ("technique", context.technique),
+                ("technique", phrasebook(self.words.code).paragraph(context.technique)),
                 ("modality", context.modality),
                 ("study_date", context.study_date),
                 ("study_description", context.study_description),
@@ -182,7 +183,8 @@ class _Work:
     def _tell(self, finding: Finding) -> str:
         self.told.add((finding.tracking_uid, "whole"))
         text, used = described(finding, self.words)
-        text = text.replace(f" ({finding.tracking_id})", "", 1)  # the field itself leads to it
+        label = self.words.labelled(finding.tracking_id)
+        text = text.replace(f" ({label})", "", 1)  # the field itself leads to it
         return self._put_finding(finding, text, used)
 
     def _impressions(self, *wordings: str) -> str:
@@ -278,8 +280,9 @@ class _Work:
         return number(measurement, self.words), "", finding, (measurement,)
 
     def _absences(self) -> str:
+        book = phrasebook(self.words.code)
         marks = [
-            self._put(f"absent-{_digest(each)}", _PRIVATE.sub("", each), Whose.MACHINE)
+            self._put(f"absent-{_digest(each)}", _PRIVATE.sub("", book.said(each)), Whose.MACHINE)
             for each in self.case.absent
         ]
         return "\n".join(marks)

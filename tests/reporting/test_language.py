@@ -129,7 +129,7 @@ def test_a_side_is_inflected_as_its_noun_wants(concept, side, english, german):
 def test_a_german_sentence_reads_as_one():
     said, _ = described(finding("kidney", "right", measurements=sized(150.0)), GERMAN)
     assert said == (
-        "Rechte Niere (Finding 1): Volumen 150,0 ml (±0,1); Lang- x Kurzachse 12,0 mm x 8,5 mm "
+        "Rechte Niere (Befund 1): Volumen 150,0 ml (±0,1); Lang- x Kurzachse 12,0 mm x 8,5 mm "
         "(Bild 5)."
     )
     assert GERMAN.on(date(2026, 3, 4)) == "04.03.2026"
