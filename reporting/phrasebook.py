@@ -30,7 +30,7 @@ KINDS: Final = {
     "term": "",
     "note": ".+",
     "code": "[A-Z]{2,4}",
-    "value": r"[\w.:+-]+",
+    "value": r"\S+",
     "name": ".+",
     "quoted": '"[^"]*"',
     "attribute": r"[\w' /-]+ \([0-9A-F]{4},[0-9A-F]{4}\)",

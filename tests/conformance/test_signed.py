@@ -120,7 +120,7 @@ def test_a_signature_sends_the_measurements_again_verified(home, pacs, web, tool
     assert house.audit.verify() > 0
 
 
-def test_an_amended_report_replaces_the_signed_one(home, pacs, web, tmp_path):
+def test_an_amended_report_replaces_the_signed_one_and_says_why(home, pacs, web, tool, tmp_path):
     house = staffed(home())
     with pacs, web, here(application(house)) as client:
         log_in(client, ROE)
@@ -140,6 +140,12 @@ def test_an_amended_report_replaces_the_signed_one(home, pacs, web, tmp_path):
         if each.VerificationFlag == "VERIFIED" and each.SOPInstanceUID != first.SOPInstanceUID
     ]
     assert replaces(second) == first.SOPInstanceUID
+    assert f"by {ROE}: A typing error." in str(second)
+    assert "A typing error." not in str(first)
+    kept = tmp_path / "amended.dcm"
+    second.save_as(kept, enforce_file_format=True)
+    assert dciodvfy(kept, tool) == []
+    assert complaints(pixelmed(kept, tool)) == []
 
 
 def test_what_is_sent_after_the_signature_is_verified_from_the_start(home, pacs, web, tmp_path):

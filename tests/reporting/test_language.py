@@ -140,7 +140,7 @@ def test_patterns_have_the_same_places_in_both_languages():
     def places(pattern):
         return sorted(n for _, n, _, _ in string.Formatter().parse(pattern) if n is not None)
 
-    for table in ("sentences", "changes"):
+    for table in ("sentences", "exports", "changes"):
         english, german = getattr(ENGLISH, table), getattr(GERMAN, table)
         assert set(english) == set(german)
         for key, pattern in english.items():

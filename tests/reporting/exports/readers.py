@@ -149,8 +149,8 @@ def hl7_sentences(message):
 
 def interval_in(notes):
     """Return half of the 95 % interval that notes on a number tell of."""
-    [*said] = (each for each in notes if each.startswith("95 % interval"))
-    return float(said[0].rsplit(" ", 2)[1]) if said else None
+    [*said] = (each for each in notes if each.startswith(("95 % interval", "95-%-Intervall")))
+    return float(said[0].rsplit(" ", 2)[1].replace(",", ".")) if said else None
 
 
 def hl7_groups(message):

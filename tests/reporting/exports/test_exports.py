@@ -1,6 +1,8 @@
 """One report in every format: the same sentences, numbers, units and sides, none added or lost."""
 
+import html
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -143,6 +145,72 @@ def test_it_is_said_who_signed_when_and_what_it_replaces(changed, said):
     assert any(word in standing(report) for word in ("DRAFT", "ENTWURF")) != is_final
 
 
+REASON = "Die Seite war falsch & <verwechselt>:\nrechts, 12 mm."
+SAID = {
+    "en": "Amended on 2026-01-03 10:05+01:00 by Dr. Eva O'Neill & Co: ",
+    "de": "Geändert am 2026-01-03 10:05+01:00 durch Dr. Eva O'Neill & Co: ",
+}
+
+
+@pytest.mark.parametrize("code", ["en", "de"])
+@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+def test_an_amended_report_says_when_by_whom_and_why_in_every_format(form, code):
+    first = one_report(status=ReportStatus.AMENDED, version=2, language=code)
+    report = replace(first, reason=REASON)
+    made = form.make(report, ENCLOSED)
+    read = {
+        "pdf": lambda: "".join(readers.pdf_pages(made)),
+        "html": lambda: html.unescape(made.decode()),
+        "markdown": lambda: made.decode().replace("\\", ""),
+        "hl7": lambda: " ".join(
+            readers.hl7_said(nte, 3) for nte in readers.hl7_segments(made, "NTE")
+        ),
+        "fhir": lambda: readers.fhir_report(made)["conclusion"],
+    }
+    said = read.get(form.name, made.decode)()
+    assert readers.squeezed(SAID[code] + REASON) in readers.squeezed(said)
+    assert readers.squeezed(SAID[code]) not in readers.squeezed(str(form.make(first, ENCLOSED)))
+    if form.name in {"csv", "hl7", "fhir"}:
+        numbers_in = {"csv": readers.csv_numbers, "hl7": readers.hl7_numbers}
+        assert numbers_in.get(form.name, readers.fhir_numbers)(made) == numbers(first)
+
+
+def test_the_reason_stands_in_the_narrative_of_a_bundle_too():
+    report = replace(one_report(status=ReportStatus.AMENDED, version=2), reason=REASON)
+    div = readers.fhir_report(report_fhir(report, ENCLOSED))["text"]["div"]
+    assert "Die Seite war falsch &amp; &lt;verwechselt&gt;:<br/>rechts, 12 mm." in div
+
+
+def test_an_amendment_that_nobody_has_signed_says_why_and_not_who():
+    report = replace(one_report(version=2), reason="A typing error.")
+    text = report_text(report, ENCLOSED).decode()
+    assert "Amendment" in text
+    assert "A typing error." in text
+    assert "Amended on" not in text
+
+
+@pytest.mark.parametrize(
+    ("warning", "said"),
+    [
+        (
+            "no diameter: the image has no pixel spacing at the patient: a diameter cannot be given",
+            "kein Messwert für Durchmesser: das Bild hat keinen Pixelabstand am Patienten: ein "
+            "Durchmesser kann nicht angegeben werden",
+        ),
+        ("something odd", "„something odd“ (englisch)"),
+    ],
+)
+def test_a_german_report_says_its_notes_in_german_in_what_people_read(warning, said):
+    finding = replace(one_report().findings[0], warnings=(warning,))
+    report = report_of((finding,), language="de")
+    for make in (report_text, report_hl7, report_fhir):
+        assert said in make(report, ENCLOSED).decode()
+    assert readers.squeezed(said) in readers.squeezed(
+        "".join(readers.pdf_pages(report_pdf(report, ENCLOSED)))
+    )
+    assert warning in report_csv(report, ENCLOSED).decode()  # what programs read stays English
+
+
 def test_no_export_holds_a_digit_of_its_own_clock():
     report = one_report()
     for each in FORMATS:
@@ -209,9 +277,12 @@ def test_formats_have_a_name_a_type_and_an_ending_of_their_own():
 
 
 def test_the_side_of_each_finding_stands_in_the_table_of_what_people_read():
-    for changed, left in (({}, "left"), ({"language": "de"}, "links")):
+    for changed, label, left in (
+        ({}, "Finding", "left"),
+        ({"language": "de"}, "Befund", "links"),
+    ):
         lines = report_text(one_report(**changed), ENCLOSED).decode().splitlines()
-        [first] = [line for line in lines if line.startswith("Finding 1 ")]
-        [second] = [line for line in lines if line.startswith("Finding 2 ")]
+        [first] = [line for line in lines if line.startswith(f"{label} 1 ")]
+        [second] = [line for line in lines if line.startswith(f"{label} 2 ")]
         assert re.split(r"\s{2,}", first)[1] == left
         assert re.split(r"\s{2,}", second)[1] == "4"

@@ -269,7 +269,7 @@ def test_the_status_is_that_of_the_report_and_says_who_signed(r4b, status, versi
     [report] = [each for each in found if each["resourceType"] == "DiagnosticReport"]
     assert report["language"] == "de"
     notes = [note["text"] for each in found for note in each.get("note", [])]
-    assert any(note.startswith("Draft:") for note in notes) == (code == "preliminary")
+    assert any(note.startswith("Entwurf:") for note in notes) == (code == "preliminary")
     if code == "preliminary":
         assert not {"issued", "resultsInterpreter", "meta"} & set(report)
     else:
