@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from domain.errors import InputError
 from domain.measurement import Finding, Measurement
-from domain.uids import StudyUID
+from domain.uids import InstanceUID, StudyUID
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +83,21 @@ class Signature:
             raise InputError("a signature needs the name of the person who signs")
         if self.at.tzinfo is None:
             raise InputError("the time of a signature needs its time zone")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """Numbers of a finding that programs do not get, since the signed sentence gives others.
+
+    Attributes
+    ----------
+    unit
+        UCUM: every number of the finding in it.
+    """
+
+    tracking_uid: InstanceUID
+    unit: str
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,16 @@ from typing import Final
 import highdicom as hd
 from pydicom.dataset import Dataset
 
-from domain.report import Signature
-from reporting.sr import AMENDED, COMMENT, DRAFT_DESCRIPTION, PROPOSAL, comment
+from domain.report import LeftOut, Signature
+from reporting.sr import (
+    AMENDED,
+    COMMENT,
+    DRAFT_DESCRIPTION,
+    IN_WORDS,
+    NOT_MEASURED,
+    PROPOSAL,
+    comment,
+)
 
 _TITLE: Final = "radcopilot measurements"
 _MEASUREMENT_GROUP: Final = "125007"
@@ -24,11 +32,14 @@ class Verification:
     ----------
     reason
         Why an earlier version was amended; empty for the first.
+    left_out
+        Numbers that the signed sentences contradict: they are not verified, and not in it.
     """
 
     signature: Signature
     organization: str
     reason: str = ""
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def verified(report: Dataset, verification: Verification) -> Dataset:
@@ -59,6 +70,8 @@ def verified(report: Dataset, verification: Verification) -> Dataset:
     if made.get("SeriesDescription") == DRAFT_DESCRIPTION:
         made.SeriesDescription = _TITLE
     _confirm(made)
+    for left_out in verification.left_out:
+        _leave_out(made, left_out)
     if verification.reason:
         _explain(made, verification)
     return made
@@ -93,6 +106,27 @@ def _explain(item: Dataset, verification: Verification) -> None:
                 )
             )
         _explain(each, verification)
+
+
+def _leave_out(item: Dataset, left_out: LeftOut) -> None:
+    """Take the numbers of a unit out of the group of a finding, and say why."""
+    children = item.get("ContentSequence", ())
+    if any(str(each.get("UID", "")) == left_out.tracking_uid for each in children):
+        kept = [each for each in children if not _tells_of(each, left_out.unit)]
+        remark = comment(f"{NOT_MEASURED}{left_out.reason}", hd.sr.RelationshipTypeValues.CONTAINS)
+        item.ContentSequence = [*kept, remark]
+    for each in item.get("ContentSequence", ()):
+        _leave_out(each, left_out)
+
+
+def _tells_of(item: Dataset, unit: str) -> bool:
+    """Tell whether an item is a number in a unit, or the sentence with all numbers."""
+    if item.ValueType == "TEXT":
+        return str(item.TextValue).startswith(IN_WORDS)
+    if item.ValueType != "NUM":
+        return False
+    code = item.MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0]
+    return bool(code.CodeValue == unit)
 
 
 def _is_proposal(item: Dataset) -> bool:

@@ -56,6 +56,15 @@ class TemplateBody(BaseModel):
     name: Annotated[str, Field(max_length=64)]
 
 
+class LeftOutBody(BaseModel):
+    """A sentence for which the measured numbers are left out of what programs read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    field: Annotated[str, Field(max_length=128)]
+    text: Annotated[str, Field(max_length=10_000)]
+
+
 def reports_router(
     lifecycle: Lifecycle, exports: Exports, polisher: Polisher | None = None
 ) -> APIRouter:
@@ -108,6 +117,12 @@ def _add_writing(router: APIRouter, lifecycle: Lifecycle) -> None:
     def delete_field(study: str, field: str, person: Asker) -> dict[str, Any]:
         """Let the machine write a field again."""
         lifecycle.take_back(StudyUID(study), field, person.name)
+        return lifecycle.printed(StudyUID(study))
+
+    @router.post("/left-out")
+    def post_left_out(study: str, body: LeftOutBody, person: Asker) -> dict[str, Any]:
+        """Leave measured numbers out of messages and SR, for a sentence that gives others."""
+        lifecycle.leave_out(StudyUID(study), body.field, body.text, person.name)
         return lifecycle.printed(StudyUID(study))
 
     @router.put("/template")

@@ -144,6 +144,7 @@ TABLE: Final[tuple[Entry, ...]] = (
         "PUT /api/commands/{identity}/masks/{segment}/concept",
         "PUT /api/studies/{study}/report/fields/{field:path}",
         "DELETE /api/studies/{study}/report/fields/{field:path}",
+        "POST /api/studies/{study}/report/left-out",
         "PUT /api/studies/{study}/report/template",
         "POST /api/studies/{study}/report/polish",
         "POST /api/studies/{study}/report/review",

@@ -7,6 +7,7 @@ from domain.errors import InputError
 from domain.measurement import Finding
 from domain.report import Report, Section, Statement, StudyContext
 from domain.uids import StudyUID
+from reporting.disagreement import without
 
 FindingsOf = Callable[[str], Sequence[Finding]]
 
@@ -56,7 +57,7 @@ class Composer:
                 f"version {version.version} of the report tells of findings that are not kept here "
                 f"any more ({', '.join(gone)}): only its words can be read"
             )
-        return Report(
+        report = Report(
             study_instance_uid=study,
             context=StudyContext(**version.context),
             sections=tuple(
@@ -74,6 +75,7 @@ class Composer:
             signature=version.signature,
             reason=version.reason,
         )
+        return without(report, version.left_out)
 
 
 def _said(statement: Statement) -> Said:

@@ -7,6 +7,7 @@ it tells of is being corrected. What a template says by itself waits for a perso
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -156,6 +157,8 @@ class Fields:
         Results that wait for a yes or no.
     running
         Commands that are not finished.
+    left_out
+        By field, the sentence for which a person left the measured numbers out.
     """
 
     fields: tuple[Field, ...]
@@ -164,6 +167,7 @@ class Fields:
     choice: Choice
     waiting: tuple[Result, ...] = ()
     running: tuple[Result, ...] = ()
+    left_out: Mapping[str, str] = dataclass_field(default_factory=dict)
 
     @property
     def results(self) -> tuple[str, ...]:

@@ -20,12 +20,14 @@ from copilot.audit import SqlAuditLog
 from copilot.polishing import Polished
 from copilot.reports.composing import Composer, parts_of
 from copilot.reports.fields import Field, Fields, Mark, Reports
+from copilot.reports.left_out import Decisions, disagreements_in, left_out_of
 from copilot.reports.obstacles import obstacles_of
 from copilot.reports.versions import Line, Standing, Version, Versions, difference
 from domain.errors import InputError, RadcopilotError
 from domain.ports import Archive, Clock
 from domain.report import Report, ReportStatus, Signature, StudyContext
 from domain.uids import StudyUID
+from reporting.disagreement import without
 from reporting.templates.composing import composed
 from reporting.templates.fields import Typed
 
@@ -63,6 +65,7 @@ class Lifecycle:
         self._clock = clock
         self._head = head
         self._composer = composer
+        self._decisions = Decisions(engine, clock)
         self._signed = signed
 
     def fields(self, study: StudyUID, standing: Standing | None = None) -> Fields:
@@ -72,7 +75,8 @@ class Lifecycle:
             head = self._head(study)
         except InputError:  # the images are gone: what was typed and accepted is shown all the same
             head = StudyContext()
-        return self._reports.of(study, self._archive.series_of(study), head, template)
+        found = self._reports.of(study, self._archive.series_of(study), head, template)
+        return replace(found, left_out=self._decisions.of(study))
 
     def printed(self, study: StudyUID) -> dict[str, Any]:
         """Return a report as plain JSON values.
@@ -154,7 +158,7 @@ class Lifecycle:
             version=standing.version,
             reason=standing.reason,
         )
-        return report, found.results
+        return without(report, left_out_of(found)), found.results
 
     def write(self, study: StudyUID, field: str, typed: Typed, actor: str) -> None:
         """Keep what a person typed into a field.
@@ -166,6 +170,24 @@ class Lifecycle:
         """
         with self._moving(study, _OPEN, "edited") as (connection, _):
             self._reports.write(connection, study, field, typed, actor)
+
+    def leave_out(self, study: StudyUID, field: str, text: str, actor: str) -> None:
+        """Leave measured numbers out of what programs read, for a sentence that gives others.
+
+        Raises
+        ------
+        InputError
+            If the report is signed, or no sentence there reads so and gives other numbers.
+        """
+        with self._moving(study, _OPEN, "edited") as (connection, _):
+            there = disagreements_in(self.fields(study))
+            if not any((each.field.id, each.field.text) == (field, text) for each in there):
+                raise InputError(
+                    f"no sentence {field[:60]!r} of the report gives other numbers than were "
+                    "measured, or it has changed: read the report again"
+                )
+            self._note(connection, study, "report.left_out", actor)
+            self._decisions.put(connection, study, field, text)
 
     def polished(self, study: StudyUID, field: str, polish: Polish, actor: str) -> Polished:
         """Return a field's words reworded, or as they are with the reason; nothing is written.
@@ -275,6 +297,7 @@ class Lifecycle:
                 context=asdict(report.context),
                 results=found.results,
                 reason=standing.reason,
+                left_out=left_out_of(found),
             )
             self._versions.keep(connection, study, version)
             self._move(connection, study, replace(standing, status=status))
@@ -406,5 +429,6 @@ def _frozen(line: Line) -> Field:
 
 def _digest(study: StudyUID, standing: Standing, found: Fields) -> str:
     """Return what stands for the words that are shown, and the findings that they tell of."""
-    shown = [study, standing.version, [asdict(each) for each in _lines(found)]]
+    left_out = [asdict(each) for each in left_out_of(found)]
+    shown = [study, standing.version, [asdict(each) for each in _lines(found)], left_out]
     return hashlib.sha256(json.dumps(shown).encode()).hexdigest()

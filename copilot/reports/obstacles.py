@@ -1,8 +1,12 @@
 """What stands between a report and its signature."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from copilot.reports.fields import OWN_SECTIONS, Field, Fields, Mark
+from copilot.reports.left_out import disagreements_in, is_decided
+from reporting.language import language
+from reporting.wording import number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +38,38 @@ def obstacles_of(found: Fields) -> list[Obstacle]:
         for each in found.running
     ]
     obstacles += [each for field in found.fields if (each := _in_the_way(field)) is not None]
+    obstacles += _other_numbers(found)
     if not any(field.text for field in found.fields if field.section in OWN_SECTIONS):
         obstacles.append(
             Obstacle(kind="empty", says="neither findings nor impression say anything")
         )
     return obstacles
+
+
+def _other_numbers(found: Fields) -> Iterator[Obstacle]:
+    """Yield sentences whose numbers were not measured, until a person has decided."""
+    words = language(found.form.template.language)
+    for each in disagreements_in(found):
+        measured = ", ".join(
+            f"{measurement.concept.meaning} {number(measurement, words)}"
+            for measurement in each.measured
+        )
+        if not is_decided(each, found):
+            yield Obstacle(
+                kind="numbers",
+                says=f"“{each.field.text}” says {', '.join(each.said)}, but measured was "
+                f"{measured}: correct the sentence, or leave the measured numbers out",
+                field=each.field.id,
+            )
+            continue
+        for other in found.form.fields:
+            if other.finding == each.finding and set(other.measurements) & set(each.measured):
+                yield Obstacle(
+                    kind="still_told",
+                    says=f"“{other.text}” still says what was left out ({measured}): correct it "
+                    "too",
+                    field=other.id,
+                )
 
 
 def _in_the_way(field: Field) -> Obstacle | None:

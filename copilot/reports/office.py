@@ -80,7 +80,10 @@ class _Follower:
         """Write who signed beside each result, and send what was signed."""
         organization = self._home.settings.reporting.organization or "Not stated"
         verification = Verification(
-            signature=version.signature, organization=organization, reason=version.reason
+            signature=version.signature,
+            organization=organization,
+            reason=version.reason,
+            left_out=version.left_out,
         )
         if version.results:  # one of them carries the whole report
             made = office.exports.export(study, "pdf", version.version)

@@ -1,12 +1,13 @@
 """Beside a result's objects: who signed the report that tells of it, once for each version."""
 
 import json
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from dicom_node.files import write_whole
-from domain.report import Signature
+from domain.report import LeftOut, Signature
 from reporting.sr_signing import Verification
 
 _SIGNED: Final = "signed_"
@@ -23,6 +24,7 @@ def keep_verification(folder: Path, version: int, verification: Verification) ->
         "at": signature.at.isoformat(),
         "organization": verification.organization,
         "reason": verification.reason,
+        "left_out": [asdict(each) for each in verification.left_out],
     }
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(document).encode())
@@ -38,6 +40,7 @@ def verifications_in(folder: Path) -> dict[int, Verification]:
             signature=signature,
             organization=document["organization"],
             reason=document.get("reason", ""),  # a file of an earlier release has none
+            left_out=tuple(LeftOut(**each) for each in document.get("left_out", ())),
         )
     return dict(sorted(found.items()))
 

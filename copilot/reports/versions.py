@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from domain.errors import InputError
-from domain.report import ReportStatus, Signature
+from domain.report import LeftOut, ReportStatus, Signature
 from domain.uids import StudyUID
 
 metadata: Final = MetaData()
@@ -116,6 +116,8 @@ class Version:
         What was accepted and is told of.
     language
         BCP 47.
+    left_out
+        Numbers that programs do not get.
     """
 
     version: int
@@ -127,6 +129,7 @@ class Version:
     results: tuple[str, ...]
     language: str = "en"
     reason: str = ""
+    left_out: tuple[LeftOut, ...] = ()
 
     def printed(self) -> dict[str, Any]:
         """Return plain JSON values of its head."""
@@ -193,6 +196,7 @@ class Versions:
             "context": dict(version.context),
             "results": list(version.results),
             "reason": version.reason,
+            "left_out": [asdict(each) for each in version.left_out],
         }
         connection.execute(
             insert(versions).values(
@@ -303,4 +307,5 @@ def _version(row: RowMapping) -> Version:
         context=document["context"],
         results=tuple(document["results"]),
         reason=document["reason"],
+        left_out=tuple(LeftOut(**each) for each in document.get("left_out", ())),
     )

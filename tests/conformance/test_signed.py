@@ -140,12 +140,61 @@ def test_an_amended_report_replaces_the_signed_one_and_says_why(home, pacs, web,
         if each.VerificationFlag == "VERIFIED" and each.SOPInstanceUID != first.SOPInstanceUID
     ]
     assert replaces(second) == first.SOPInstanceUID
-    assert f"by {ROE}: A typing error." in str(second)
-    assert "A typing error." not in str(first)
+    assert f"by {ROE}: A typing error." in second.to_json()
+    assert "A typing error." not in first.to_json()
     kept = tmp_path / "amended.dcm"
     second.save_as(kept, enforce_file_format=True)
     assert dciodvfy(kept, tool) == []
     assert complaints(pixelmed(kept, tool)) == []
+
+
+def test_a_number_that_the_signed_sentence_contradicts_is_not_verified(
+    home, pacs, web, tool, tmp_path
+):
+    house = staffed(home())
+    with pacs, web, here(application(house)) as client:
+        log_in(client, ROE)
+        result = sent(client, stored_chest(house.store, tmp_path))
+        path = report_of(client)
+        fields = [
+            each
+            for part in client.get(path).json()["sections"]
+            for each in part["fields"]
+            if each["result"]
+        ]
+        for field in fields:
+            body = {"text": "Larger, 999 mL.", "over": field["made"]}
+            client.put(f"{path}/fields/{field['id']}", json=body)
+        kinds = [each["kind"] for each in client.get(path).json()["obstacles"]]
+        assert kinds.count("numbers") == len(fields)
+        for field in fields:
+            body = {"field": field["id"], "text": "Larger, 999 mL."}
+            assert client.post(f"{path}/left-out", json=body).status_code == 200
+        signed(client, path)
+        draft, verified = arrived(pacs, 2)
+        until_committed(house, result["id"])
+        message = exported(client, path, "hl7").text
+    assert ("ml" in units_of(draft), "ml" in units_of(verified)) == (True, False)
+    assert units_of(verified) == units_of(draft) - {"ml"}
+    said = verified.to_json()
+    assert "In words" not in said
+    assert "was left out: the sentence of the report says" in said
+    assert "|ml^" not in message
+    assert "999 mL" in message
+    kept = tmp_path / "verified.dcm"
+    verified.save_as(kept, enforce_file_format=True)
+    assert dciodvfy(kept, tool) == []
+    assert complaints(pixelmed(kept, tool)) == []
+
+
+def units_of(item):
+    """Return the units of the numbers of a measurement report."""
+    found = {
+        unit.CodeValue
+        for measured in item.get("MeasuredValueSequence", ())
+        for unit in measured.MeasurementUnitsCodeSequence
+    }
+    return found.union(*(units_of(each) for each in item.get("ContentSequence", ())))
 
 
 def test_what_is_sent_after_the_signature_is_verified_from_the_start(home, pacs, web, tmp_path):

@@ -150,32 +150,54 @@ def test_of_a_technique_only_the_sentence_that_is_not_known_is_quoted():
     ("english", "german"),
     [
         (
-            "no surface: it is 2 voxels across, 3 are needed for a surface: measure on a finer "
-            "series",
-            "kein Messwert für Oberfläche: es ist 2 Voxel breit, 3 braucht eine Oberfläche: auf "
-            "einer feineren Serie messen",
+            (
+                "no surface: it is 2 voxels across, 3 are needed for a surface: measure on a finer "
+                "series"
+            ),
+            (
+                "kein Messwert für Oberfläche: es ist 2 Voxel breit, 3 braucht eine Oberfläche: "
+                "auf "
+                "einer feineren Serie messen"
+            ),
         ),
         (
-            "no left kidney was found: no spine was found, so its place is not known; draw a box "
-            "if it is there",
-            "linke Niere nicht gefunden: keine Wirbelsäule wurde gefunden, daher ist der Ort nicht "
-            "bekannt; falls vorhanden, eine Box zeichnen",
+            (
+                "no left kidney was found: no spine was found, so its place is not known; draw a "
+                "box "
+                "if it is there"
+            ),
+            (
+                "linke Niere nicht gefunden: keine Wirbelsäule wurde gefunden, daher ist der Ort "
+                "nicht "
+                "bekannt; falls vorhanden, eine Box zeichnen"
+            ),
         ),
         (
-            "not found on the prior, which shows its place: it does not stand out, and nothing was "
-            "outlined",
-            "nicht gefunden auf der Voruntersuchung, die die Stelle zeigt: es hebt sich nicht ab, "
-            "und nichts wurde umrissen",
+            (
+                "not found on the prior, which shows its place: it does not stand out, and "
+                "nothing was "
+                "outlined"
+            ),
+            (
+                "nicht gefunden auf der Voruntersuchung, die die Stelle zeigt: es hebt sich "
+                "nicht ab, "
+                "und nichts wurde umrissen"
+            ),
         ),
         (
             "boxes on slices 3, 5, 2 clicks, slices 3 to 9 (proposed)",
             "Boxen auf den Schichten 3, 5, 2 Klicks, Schichten 3 bis 9 (vorgeschlagen)",
         ),
         (
-            "this lies on the patient's left, but right was said: check the side; none was "
-            "recorded",
-            "dies liegt beim Patienten links, gesagt wurde aber rechts: die Seite prüfen; keine "
-            "wurde festgehalten",
+            (
+                "this lies on the patient's left, but right was said: check the side; none was "
+                "recorded"
+            ),
+            (
+                "dies liegt beim Patienten links, gesagt wurde aber rechts: die Seite prüfen; "
+                "keine "
+                "wurde festgehalten"
+            ),
         ),
     ],
 )

@@ -126,6 +126,18 @@ export async function keepWords(of: string, id: string): Promise<void> {
   });
 }
 
+/** Leave measured numbers out of messages and SR: the sentence that a person typed gives others. */
+export async function leaveOut(of: string, id: string): Promise<void> {
+  const field = latest.value?.sections
+    .flatMap(({ fields }) => fields)
+    .find((each) => each.id === id);
+  if (!field) return;
+  await attempt(async () => {
+    const path = `/api/studies/${of}/report/left-out`;
+    latest.value = await post<Report>(path, { field: id, text: field.text });
+  });
+}
+
 /** Let the site's language model reword a field; what would change a fact is refused. */
 export async function polish(of: string, field: Field): Promise<void> {
   say('Asking the language model for another wording…');

@@ -236,3 +236,44 @@ def test_a_draft_is_exported_as_a_draft(site):
     report = site.lifecycle.report(STUDY)
     assert (report.status.value, report.signature) == ("draft", None)
     assert lesion(1.0) in [each.text for part in report.sections for each in part.statements]
+
+
+def test_a_sentence_with_another_number_is_signed_once_a_person_has_decided(site):
+    in_review(site)
+    site.type("findings/1.2.9", "A lesion of 10 mL.", lesion(1.0))
+    assert site.obstacles == ["numbers"]
+    says = site.report["obstacles"][0]["says"]
+    assert says.startswith("“A lesion of 10 mL.” says 10 mL, but measured was Volume 1.00 mL")
+    with pytest.raises(InputError, match="correct the sentence, or leave the measured numbers out"):
+        site.sign()
+    site.type("findings/1.2.9", "A lesion of 1 mL.", lesion(1.0))
+    assert site.obstacles == []
+    site.sign()
+    (finding,) = site.lifecycle.report(STUDY).findings
+    assert [each.value for each in finding.measurements] == [1.0]
+
+
+def test_what_a_person_left_out_is_in_no_export_of_the_signed_version(site):
+    in_review(site)
+    site.type("findings/1.2.9", "A lesion of 10 mL.", lesion(1.0))
+    shown = site.report["digest"]
+    site.lifecycle.leave_out(STUDY, "findings/1.2.9", "A lesion of 10 mL.", ROE.name)
+    assert site.report["digest"] != shown
+    assert site.obstacles == ["still_told"]  # the impression has the number still
+    site.type("impression/1.2.9", "A lesion.", lesion(1.0))
+    version = site.sign()
+    for report in (site.lifecycle.report(STUDY), site.lifecycle.report(STUDY, version.version)):
+        (finding,) = report.findings
+        assert finding.measurements == ()
+        assert finding.absent[0].endswith('the sentence of the report says "10 mL"')
+    assert "report.left_out" in [each["act"] for each in site.trail.last(10)]
+
+
+def test_a_decision_is_for_the_sentence_as_it_stood(site):
+    in_review(site)
+    site.type("findings/1.2.9", "A lesion of 10 mL.", lesion(1.0))
+    with pytest.raises(InputError, match="or it has changed: read the report again"):
+        site.lifecycle.leave_out(STUDY, "findings/1.2.9", "A lesion of 11 mL.", ROE.name)
+    site.lifecycle.leave_out(STUDY, "findings/1.2.9", "A lesion of 10 mL.", ROE.name)
+    site.type("findings/1.2.9", "A lesion of 11 mL.", lesion(1.0))
+    assert site.obstacles == ["numbers"]

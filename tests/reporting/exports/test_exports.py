@@ -193,9 +193,14 @@ def test_an_amendment_that_nobody_has_signed_says_why_and_not_who():
     ("warning", "said"),
     [
         (
-            "no diameter: the image has no pixel spacing at the patient: a diameter cannot be given",
-            "kein Messwert für Durchmesser: das Bild hat keinen Pixelabstand am Patienten: ein "
-            "Durchmesser kann nicht angegeben werden",
+            (
+                "no diameter: the image has no pixel spacing at the patient: a diameter cannot be "
+                "given"
+            ),
+            (
+                "kein Messwert für Durchmesser: das Bild hat keinen Pixelabstand am Patienten: ein "
+                "Durchmesser kann nicht angegeben werden"
+            ),
         ),
         ("something odd", "„something odd“ (englisch)"),
     ],

@@ -8,6 +8,7 @@ import {
   asLine,
   isSignOpen,
   keepWords,
+  leaveOut,
   move,
   report,
 } from '../report.ts';
@@ -35,6 +36,11 @@ function InTheWay({ of, each, field }: { of: string; each: Obstacle; field: Fiel
       {each.kind === 'unseen' && each.field && (
         <button type="button" class="plain" onClick={() => void keepWords(of, each.field!)}>
           Looked at: keep these words
+        </button>
+      )}
+      {each.kind === 'numbers' && each.field && (
+        <button type="button" class="plain" onClick={() => void leaveOut(of, each.field!)}>
+          Leave the measured numbers out
         </button>
       )}
     </li>
