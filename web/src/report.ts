@@ -30,7 +30,8 @@ export type Status = 'draft' | 'in_review' | 'signed' | 'amended';
 
 /** What stands between the report and its signature. */
 export interface Obstacle {
-  kind: 'undecided' | 'running' | 'stale' | 'unseen' | 'missing' | 'empty';
+  kind:
+    'undecided' | 'running' | 'stale' | 'unseen' | 'numbers' | 'still_told' | 'missing' | 'empty';
   says: string;
   field: string | null;
   result: string | null;
