@@ -134,6 +134,8 @@ class Report:
         There where the status is final, and only there.
     reason
         Why it amends an earlier version, in the words of who does; empty for the first.
+    still_verified
+        SR of results that an earlier version verified and this one leaves out.
     """
 
     study_instance_uid: StudyUID
@@ -145,6 +147,7 @@ class Report:
     language: str = "en"
     signature: Signature | None = None
     reason: str = ""
+    still_verified: tuple[InstanceUID, ...] = ()
 
     def __post_init__(self) -> None:
         if self.status.is_final != (self.signature is not None):

@@ -74,6 +74,7 @@ class Composer:
             language=version.language,
             signature=version.signature,
             reason=version.reason,
+            still_verified=version.still_verified,
         )
         return without(report, version.left_out)
 

@@ -171,8 +171,9 @@ class Fields:
 
     @property
     def results(self) -> tuple[str, ...]:
-        """Results that are told of, each once."""
-        return tuple(dict.fromkeys(each.result for each in self.fields if each.result is not None))
+        """Results that are told of, each once; one whose sentences were emptied is not."""
+        told = (each.result for each in self.fields if each.result and each.text.strip())
+        return tuple(dict.fromkeys(told))
 
 
 class Reports:

@@ -8,7 +8,7 @@ the way. Each move and its audit row are one transaction.
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any, Final
@@ -26,7 +26,7 @@ from copilot.reports.versions import Line, Standing, Version, Versions, differen
 from domain.errors import InputError, RadcopilotError
 from domain.ports import Archive, Clock
 from domain.report import Report, ReportStatus, Signature, StudyContext
-from domain.uids import StudyUID
+from domain.uids import InstanceUID, StudyUID
 from reporting.disagreement import without
 from reporting.templates.composing import composed
 from reporting.templates.fields import Typed
@@ -39,10 +39,17 @@ _LONGEST_REASON: Final = 1000
 Polish = Callable[[str, StudyContext], Polished]
 Head = Callable[[StudyUID], StudyContext]
 Signed = Callable[[StudyUID, Version], None]
+Taken = Callable[[str], Sequence[InstanceUID]]
 
 
 class Lifecycle:
-    """Moves reports, and keeps every version that was signed."""
+    """Moves reports, and keeps every version that was signed.
+
+    Parameters
+    ----------
+    taken
+        Returns the verified SR of a result that archives have, and nothing has replaced.
+    """
 
     def __init__(
         self,
@@ -56,6 +63,7 @@ class Lifecycle:
         head: Head,
         composer: Composer,
         signed: Signed,
+        taken: Taken,
     ) -> None:
         self._engine = engine
         self._reports = reports
@@ -67,6 +75,7 @@ class Lifecycle:
         self._composer = composer
         self._decisions = Decisions(engine, clock)
         self._signed = signed
+        self._taken = taken
 
     def fields(self, study: StudyUID, standing: Standing | None = None) -> Fields:
         """Return what stands in a report now, signed or not."""
@@ -100,6 +109,7 @@ class Lifecycle:
             "digest": _digest(study, standing, found),
             "changed": changed,
             "undecided": len(found.waiting),
+            "still_verified": list(self._still_verified(study, found)),
             "obstacles": [asdict(each) for each in obstacles_of(found)],
             "versions": [each.printed() for each in kept],
             "template": {
@@ -158,6 +168,7 @@ class Lifecycle:
             version=standing.version,
             reason=standing.reason,
         )
+        report = replace(report, still_verified=self._still_verified(study, found))
         return without(report, left_out_of(found)), found.results
 
     def write(self, study: StudyUID, field: str, typed: Typed, actor: str) -> None:
@@ -298,6 +309,7 @@ class Lifecycle:
                 results=found.results,
                 reason=standing.reason,
                 left_out=left_out_of(found),
+                still_verified=self._still_verified(study, found),
             )
             self._versions.keep(connection, study, version)
             self._move(connection, study, replace(standing, status=status))
@@ -361,6 +373,12 @@ class Lifecycle:
             last, count = typed.get(uid, ("", 0))
             typed[uid] = (max(at, last), count)
         return typed
+
+    def _still_verified(self, study: StudyUID, found: Fields) -> tuple[InstanceUID, ...]:
+        """Return what earlier versions verified in archives, of results that are left out now."""
+        earlier = [result for version in self._versions.of(study) for result in version.results]
+        gone = [each for each in dict.fromkeys(earlier) if each not in found.results]
+        return tuple(uid for each in gone for uid in self._taken(each))
 
     def _try_to_follow(self, study: StudyUID, version: Version) -> None:
         """Do what follows from a signature; what fails is tried again at the next start."""

@@ -11,8 +11,9 @@ from copilot.reports.exporting import Exports
 from copilot.reports.fields import Reports, confirmed
 from copilot.reports.kept import KeptFindings
 from copilot.reports.lifecycle import Lifecycle
-from copilot.reports.signatures import keep_verification, report_file
+from copilot.reports.signatures import keep_verification, report_file, verified_reports_in
 from copilot.reports.versions import Version, Versions
+from copilot.results import State
 from copilot.system import SystemClock
 from copilot.twins import FOLDER
 from copilot.wiring import House
@@ -20,7 +21,7 @@ from dicom_node.context import study_head
 from dicom_node.files import headers, write_whole
 from domain.errors import InputError
 from domain.report import StudyContext
-from domain.uids import StudyUID
+from domain.uids import InstanceUID, StudyUID
 from reporting.sr_signing import Verification
 
 log: Final = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ def open_office(home: House, desk: Desk) -> Office:
         head=lambda study: _head(home, study),
         composer=Composer(lambda identity: confirmed(kept.called(identity))),
         signed=lambda study, version: follower.follow(office, study, version),
+        taken=lambda identity: _taken(home, identity),
     )
     exports = Exports(
         lifecycle=lifecycle,
@@ -110,6 +112,12 @@ class _Follower:
             log.warning("report.not_queued destination=%s reason=%s", destination, error)
             subject = f"version {version.version} of report {study} for {destination}"
             self._home.audit.record(actor=actor, act="report.not_queued", subject=subject)
+
+
+def _taken(home: House, identity: str) -> tuple[InstanceUID, ...]:
+    if home.results.get(identity).state is State.REPLACED:  # the one that replaces it says so
+        return ()
+    return verified_reports_in(home.results.folder(identity) / FOLDER)
 
 
 def _head(home: House, study: StudyUID) -> StudyContext:

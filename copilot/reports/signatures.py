@@ -6,8 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from dicom_node.files import write_whole
+from dicom_node.files import headers, write_whole
 from domain.report import LeftOut, Signature
+from domain.uids import InstanceUID
 from reporting.sr_signing import Verification
 
 _SIGNED: Final = "signed_"
@@ -54,6 +55,21 @@ def signed_report_in(folder: Path) -> int | None:
     """Return the newest signed version whose PDF lies in a folder of objects; None without one."""
     found = verifications_in(folder)
     return next((each for each in reversed(found) if report_file(folder, each).is_file()), None)
+
+
+def verified_reports_in(folder: Path) -> tuple[InstanceUID, ...]:
+    """Return the verified SR of a folder of objects that archives have, the last that each took.
+
+    Those before it are replaced by it, and named in it.
+    """
+    found: dict[InstanceUID, None] = {}
+    for receipt in sorted(folder.glob("received_*.json")):
+        taken = [folder.parent / name for name in json.loads(receipt.read_text())]
+        signed = [each for each in taken if each.name.startswith(_SIGNED) and each.is_file()]
+        reports = [each for each in headers(signed) if each.Modality == "SR"]
+        if reports:
+            found[InstanceUID(reports[-1].SOPInstanceUID)] = None
+    return tuple(found)
 
 
 def signed_name(version: int, draft: str) -> str:

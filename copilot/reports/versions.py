@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from domain.errors import InputError
 from domain.report import LeftOut, ReportStatus, Signature
-from domain.uids import StudyUID
+from domain.uids import InstanceUID, StudyUID
 
 metadata: Final = MetaData()
 standings: Final = Table(
@@ -118,6 +118,8 @@ class Version:
         BCP 47.
     left_out
         Numbers that programs do not get.
+    still_verified
+        SR that an earlier version verified, of results that this one leaves out.
     """
 
     version: int
@@ -130,6 +132,7 @@ class Version:
     language: str = "en"
     reason: str = ""
     left_out: tuple[LeftOut, ...] = ()
+    still_verified: tuple[InstanceUID, ...] = ()
 
     def printed(self) -> dict[str, Any]:
         """Return plain JSON values of its head."""
@@ -197,6 +200,7 @@ class Versions:
             "results": list(version.results),
             "reason": version.reason,
             "left_out": [asdict(each) for each in version.left_out],
+            "still_verified": list(version.still_verified),
         }
         connection.execute(
             insert(versions).values(
@@ -308,4 +312,5 @@ def _version(row: RowMapping) -> Version:
         results=tuple(document["results"]),
         reason=document["reason"],
         left_out=tuple(LeftOut(**each) for each in document.get("left_out", ())),
+        still_verified=tuple(map(InstanceUID, document.get("still_verified", ()))),
     )

@@ -50,6 +50,7 @@ class Words:
     interval: str
     amendment: str
     amended_by: str
+    still_verified: str
     sides: Mapping[str, str]
 
 
@@ -88,12 +89,19 @@ def standing(report: Report) -> str:
 
 
 def amendment(report: Report) -> str:
-    """Return who amended the report, when and why; empty where it is no amendment."""
-    if not report.reason or report.signature is None:
-        return report.reason
-    return words_of(report).amended_by.format(
-        at=moment(report.signature.at), name=report.signature.name, reason=report.reason
-    )
+    """Return who amended the report, when and why; empty where it is no amendment.
+
+    A line below says what an earlier version had verified, and the archive keeps so.
+    """
+    words = words_of(report)
+    said = report.reason
+    if report.reason and report.signature is not None:
+        said = words.amended_by.format(
+            at=moment(report.signature.at), name=report.signature.name, reason=report.reason
+        )
+    if report.still_verified:
+        said += "\n" + words.still_verified.format(uids=", ".join(report.still_verified))
+    return said.strip()
 
 
 def foot(report: Report) -> str:

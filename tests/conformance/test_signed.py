@@ -5,7 +5,9 @@ import time
 import pypdfium2
 import pytest
 
+from copilot.reports.signatures import verified_reports_in
 from copilot.serving import application
+from copilot.twins import FOLDER
 from copilot.workflows.delivery import State
 from reporting.exports.formats import FORMATS
 from tests.chest import stored_chest
@@ -140,6 +142,9 @@ def test_an_amended_report_replaces_the_signed_one_and_says_why(home, pacs, web,
         if each.VerificationFlag == "VERIFIED" and each.SOPInstanceUID != first.SOPInstanceUID
     ]
     assert replaces(second) == first.SOPInstanceUID
+    assert verified_reports_in(house.results.folder(result["id"]) / FOLDER) == (
+        second.SOPInstanceUID,
+    )
     assert f"by {ROE}: A typing error." in second.to_json()
     assert "A typing error." not in first.to_json()
     kept = tmp_path / "amended.dcm"

@@ -69,6 +69,8 @@ export interface Report {
   /** Since it was signed, something that it tells of has changed. */
   changed: boolean;
   undecided: number;
+  /** SR that an earlier version verified and this one leaves out: they stand in the archive. */
+  still_verified: string[];
   obstacles: Obstacle[];
   versions: Version[];
   template: Template & { reason: string; others: Template[] };

@@ -65,6 +65,7 @@ class Site:
     trail: SqlAuditLog
     lifecycle: Lifecycle = None
     signed: list = field(default_factory=list)
+    archived: dict = field(default_factory=dict)
     is_down: bool = False
 
     def put(self, identity, volume_ml, *, uid="1.2.9", state=State.WAITING, **more):
@@ -132,6 +133,7 @@ def site(tmp_path):
         composer=Composer(lambda identity: confirmed(findings(results.get(identity)))),
         head=lambda _study: StudyContext(patient_name="Doe, Jane", accession_number="A-1"),
         signed=made.follow,
+        taken=lambda identity: made.archived.get(identity, ()),
     )
     yield made
     engine.dispose()

@@ -7,6 +7,8 @@ import pytest
 from copilot.access.roles import LOCAL_PERSON, How, Person, Role
 from copilot.results import State
 from domain.errors import InputError
+from reporting.exports.enclosed import Enclosed
+from reporting.exports.text import report_text
 from tests.copilot.reports.conftest import ROE, STUDY, lesion
 
 
@@ -277,3 +279,24 @@ def test_a_decision_is_for_the_sentence_as_it_stood(site):
     site.lifecycle.leave_out(STUDY, "findings/1.2.9", "A lesion of 10 mL.", ROE.name)
     site.type("findings/1.2.9", "A lesion of 11 mL.", lesion(1.0))
     assert site.obstacles == ["numbers"]
+
+
+def test_what_an_amendment_leaves_out_and_the_archive_keeps_verified_is_said(site):
+    site.accepted("a", 1.0)
+    site.accepted("bb", 7.0, uid="1.2.8")
+    site.archived = {"a": ("1.2.77",), "bb": ("1.2.88",)}
+    site.lifecycle.review(STUDY, ROE.name)
+    site.sign()
+    site.lifecycle.amend(STUDY, "The first is no lesion.", ROE.name)
+    assert site.report["still_verified"] == []
+    for part in ("findings", "impression"):
+        site.type(f"{part}/1.2.9", "", lesion(1.0))
+    report = site.report
+    assert report["still_verified"] == ["1.2.77"]
+    site.lifecycle.review(STUDY, ROE.name)
+    version = site.sign()
+    assert (version.results, version.still_verified) == (("bb",), ("1.2.77",))
+    text = report_text(site.lifecycle.report(STUDY), Enclosed()).decode()
+    assert "Left out of this version, but still standing as verified" in text
+    assert "SR 1.2.77." in text
+    assert "1.2.88" not in text

@@ -116,6 +116,12 @@ export function SignSheet() {
             </ul>
           </section>
         )}
+        {shown.still_verified.length > 0 && (
+          <p class="warning">
+            Left out of this version, but still standing as verified in the archive: SR{' '}
+            {shown.still_verified.join(', ')}. Have it withdrawn there.
+          </p>
+        )}
         <section class="words" aria-label="What is signed" tabIndex={0}>
           {shown.sections
             .filter((each) => each.fields.some(({ text }) => text))
