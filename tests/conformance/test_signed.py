@@ -142,9 +142,10 @@ def test_an_amended_report_replaces_the_signed_one_and_says_why(home, pacs, web,
         if each.VerificationFlag == "VERIFIED" and each.SOPInstanceUID != first.SOPInstanceUID
     ]
     assert replaces(second) == first.SOPInstanceUID
-    assert verified_reports_in(house.results.folder(result["id"]) / FOLDER) == (
-        second.SOPInstanceUID,
-    )
+    standing = verified_reports_in(house.results.folder(result["id"]) / FOLDER)
+    assert second.SOPInstanceUID in standing
+    assert first.SOPInstanceUID not in standing
+    assert len(standing) == 2  # the other destination has the one of its label map
     assert f"by {ROE}: A typing error." in second.to_json()
     assert "A typing error." not in first.to_json()
     kept = tmp_path / "amended.dcm"
