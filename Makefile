@@ -16,7 +16,7 @@ comma := ,
 TORCH := $(if $(findstring medsam3,$(EXTRAS)),torch==2.14.1 torchvision==0.29.1,torch==2.13.0)
 DEV := $(VENV)/.dev$(if $(EXTRAS),-$(subst $(comma),-,$(EXTRAS)))
 
-.PHONY: help demo test test-llama lint serve page models ohif clean system-demo system-test
+.PHONY: help demo test test-llama lint serve page adapters models ohif clean system-demo system-test
 
 help:
 	@echo "make demo    the main job on a real study, from nothing (SERVE=1 keeps the web page open)"
@@ -31,7 +31,7 @@ help:
 demo: system-demo $(VENV)/.base page
 	$(BIN)/radcopilot demo $(if $(SERVE),--serve)
 
-test: system-test $(DEV) models ohif page lint
+test: system-test $(DEV) models ohif page adapters lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test-llama: $(DEV)
@@ -46,6 +46,9 @@ lint: $(DEV)
 page: $(VENV)/.base
 	@$(BIN)/python .ci/build_page.py
 
+adapters: $(VENV)/.base
+	@$(BIN)/python .ci/get_adapters.py
+
 models: $(VENV)/.base
 	$(BIN)/radcopilot models install default sample-study
 
@@ -57,7 +60,7 @@ serve: $(VENV)/.base page
 	$(BIN)/radcopilot serve
 
 clean:
-	rm -rf $(VENV) .venv-llama demo-output copilot/static web/node_modules
+	rm -rf $(VENV) .venv-llama demo-output copilot/static web/node_modules tests/conformance/cornerstone/node_modules
 
 $(VENV)/.base: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -39,7 +39,7 @@ from bench.studies import write_ct
 from copilot.demo.orthanc import AE_TITLE, KnownModality, Orthanc, free_port
 from copilot.results import State as ResultState
 from copilot.settings import load_settings
-from copilot.wiring import House
+from copilot.wiring.house import House
 from copilot.workflows.delivery import State
 from copilot.workflows.delivery import table as deliveries
 from copilot.workflows.durable import from_outside

@@ -28,7 +28,7 @@ from sqlalchemy.engine import make_url
 
 from copilot.audit import SqlAuditLog, acts
 from copilot.system import SystemClock
-from copilot.wiring import House
+from copilot.wiring.house import House
 from dicom_node.equipment import software_version
 from dicom_node.index_table import instances
 from domain.errors import InputError, StorageError

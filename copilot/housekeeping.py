@@ -11,7 +11,7 @@ from copilot.keeping.keeper import Keeper
 from copilot.keeping.policy import Limits
 from copilot.peers import PeerWatch, watch
 from copilot.system import SystemClock
-from copilot.wiring import House
+from copilot.wiring.house import House
 from copilot.workers import Rounds
 from copilot.workplace import Workplace
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from copilot.settings import PeerSettings
-from copilot.wiring import House
+from copilot.wiring.house import House
 from copilot.workers import Rounds
 from dicom_node.stow import StowPeer
 from domain.errors import RadcopilotError
@@ -110,7 +110,7 @@ def asked(home: House, settings: PeerSettings) -> str:
     PeerError
         Saying what stands in the way.
     """
-    peer = home.publisher(settings)
+    peer = home.peers.either(settings)
     if isinstance(peer, StowPeer):
         return peer.echo()
     peer.echo()

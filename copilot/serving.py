@@ -46,7 +46,7 @@ from copilot.reports.office import open_office
 from copilot.settings import Settings, WebSettings
 from copilot.system import SystemClock
 from copilot.watched import Watched
-from copilot.wiring import House
+from copilot.wiring.house import House
 from copilot.workplace import Workplace
 from dicom_node.equipment import software_version
 from domain.errors import InputError, StorageError

@@ -11,7 +11,8 @@ from copilot.settings import ConditionSettings, RuleSettings
 from copilot.site_rules.conditions import Condition
 from copilot.site_rules.rules import Run, SiteRule, check_rules
 from copilot.system import SystemClock
-from copilot.wiring import House
+from copilot.wiring.deliveries import queue_delivery
+from copilot.wiring.house import House
 from copilot.workers import Roster, Rounds, dead
 from copilot.workflows.automation import SETTLE, SETTLEMENTS, Automation
 from copilot.workflows.book import Book, Origin
@@ -160,7 +161,7 @@ class Workplace:
         home = self._home
 
         def deliver(result_id: str, destination: str) -> None:
-            home.queue_delivery(queue, home.outbox.get(result_id, destination))
+            queue_delivery(queue, home.outbox.get(result_id, destination))
 
         return Automation(
             rules=self.rules,
@@ -286,7 +287,7 @@ class Workplace:
                     "[completeness] fetch_missing needs ask: the peer to fetch from"
                 )
             return Asking()
-        peer = home.source(home.peer_called(settings.ask))
+        peer = home.peers.either(home.peers.called(settings.ask))
         bring = home.fetcher(settings.ask).fetch if settings.fetch_missing else None
         return Asking(
             counted=partial(counted, peer),
@@ -303,7 +304,7 @@ class Workplace:
         InputError
             If no peer is called so.
         """
-        self._home.peer_called(ae_title)
+        self._home.peers.called(ae_title)
         identity = f"{PREFETCH}-{uuid.uuid4().hex}"
         self._home.durable.enqueue(PREFETCH, identity, ae_title, patient_id)
         return identity

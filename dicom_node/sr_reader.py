@@ -78,7 +78,7 @@ class ReportedLesion:
     volume_ml, long_axis_mm, short_axis_mm
         As reported; None where they are not, or in a unit that is not known.
     points_lps_mm
-        Of its lines and contours in the patient; empty where it has none.
+        Of its points, lines and contours in the patient; empty where it has none.
     segmentation_uid, segment_number
         The SEG it was measured on.
     items

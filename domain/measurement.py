@@ -24,7 +24,7 @@ class Measurement:
     slice_index
         The slice it was measured on; None for the whole mask.
     points_lps_mm
-        End points of a diameter, in LPS millimetres.
+        End points of a diameter; of a volume one point in it, near its middle. LPS millimetres.
     uncertainty
         Half the width of the 95 % interval round ``value``, in ``unit``; None where no model says.
     rule

@@ -1,4 +1,4 @@
-"""What the rooms ask of one another, handed over in ``copilot/wiring.py``.
+"""What the rooms ask of one another, handed over in ``copilot/wiring``.
 
 Every implementation passes the behavioural suite of its port in ``tests/contracts/``.
 """

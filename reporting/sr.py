@@ -184,7 +184,7 @@ def _group(
     numbers = [item for item in container.ContentSequence if item.ValueType == "NUM"]
     frame_of_reference = source_headers[0].get("FrameOfReferenceUID")
     for number, measurement in zip(numbers, finding.measurements, strict=True):
-        added = [*_line(measurement, frame_of_reference), *_properties(measurement)]
+        added = [*_place(measurement, frame_of_reference), *_properties(measurement)]
         if added:
             number.ContentSequence = [*number.get("ContentSequence", ()), *added]
         measured = number.MeasuredValueSequence[0]
@@ -202,16 +202,28 @@ def _group(
     return group
 
 
-def _line(measurement: Measurement, frame_of_reference: str | None) -> Iterator[Dataset]:
-    """Yield the end points of a diameter, to stand below its number.
+def _place(measurement: Measurement, frame_of_reference: str | None) -> Iterator[Dataset]:
+    """Yield where a number is, to stand below it: the ends of a diameter, or a point in a volume.
 
-    TID 1411 is extensible and names no row for them; highdicom leaves it to its user to extend.
+    TID 1411 is extensible and names no row for them; highdicom leaves it to its user to extend. A
+    diameter is inferred from its ends. A volume is not inferred from its point: that is a property.
     """
-    if measurement.points_lps_mm and frame_of_reference:
+    points = measurement.points_lps_mm
+    if not points or not frame_of_reference:
+        return
+    if len(points) > 1:
         yield hd.sr.CoordinatesForMeasurement3D(
             graphic_type=hd.sr.GraphicTypeValues3D.POLYLINE,
-            graphic_data=np.array(measurement.points_lps_mm),
+            graphic_data=np.array(points),
             frame_of_reference_uid=str(frame_of_reference),
+        )
+    else:
+        yield hd.sr.Scoord3DContentItem(
+            name=codes.DCM.Center,
+            graphic_type=hd.sr.GraphicTypeValues3D.POINT,
+            graphic_data=np.array(points),
+            frame_of_reference_uid=str(frame_of_reference),
+            relationship_type=hd.sr.RelationshipTypeValues.HAS_PROPERTIES,
         )
 
 
@@ -231,8 +243,7 @@ def _properties(measurement: Measurement) -> Iterator[Dataset]:
 def _remarks(finding: Finding) -> Iterator[str]:
     """Yield the comments of a finding; the first is for viewers alone, and not read back.
 
-    OHIF (3.13.1) lists comments, and of the numbers those alone that have coordinates, or nothing
-    below them: a volume with its rule and interval is missing there, and so are site and side.
+    OHIF (3.13) lists comments and numbers, and neither site nor side.
     """
     evidence = finding.evidence
     yield f"{IN_WORDS}{described(finding)[0]}"

@@ -24,7 +24,7 @@ from domain.codes import (
 from domain.errors import CannotDoError, EmptyMaskError, GeometryError, UncalibratedError
 from domain.measurement import Measurement, Statistic
 from domain.volume import Mask, Volume
-from reporting.extent import extent
+from reporting.extent import extent, middle_lps_mm
 from reporting.over_time import NO_DEPTH_IN_TIME, pixel_area_mm2
 from reporting.sampling import volume_uncertainty_mm3
 
@@ -61,7 +61,7 @@ def volume_ml(mask: Mask) -> float:
 
 
 def volume(mask: Mask) -> Measurement:
-    """Return :func:`volume_ml` as a coded measurement, with the uncertainty of its sampling.
+    """Return :func:`volume_ml` as a coded measurement: how sure its sampling is, and where it lies.
 
     Raises
     ------
@@ -81,6 +81,7 @@ def volume(mask: Mask) -> Measurement:
         value=value,
         unit=MILLILITRE,
         method=VOXEL_SUM,
+        points_lps_mm=(middle_lps_mm(mask),),
         uncertainty=uncertainty_mm3 / _MM3_PER_ML,
     )
 

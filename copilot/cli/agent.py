@@ -8,7 +8,7 @@ import typer
 
 from copilot.agent.record import Record
 from copilot.cli.console import emit, house, progress_bar, say
-from copilot.wiring import House
+from copilot.wiring.house import House
 from dicom_node.files import dicom_files, one_series
 from dicom_node.volumes import load_series
 from domain.errors import InputError, RadcopilotError

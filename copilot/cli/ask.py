@@ -25,7 +25,7 @@ from copilot.exporting import write_exports
 from copilot.hints import EarlierMask, Hints
 from copilot.printing import printed_analysis
 from copilot.understanding import understood
-from copilot.wiring import House
+from copilot.wiring.house import House
 from dicom_node.files import dicom_files, one_series
 from domain.command import Command, CompareCommand, QuestionCommand, ReportedCommand
 from domain.errors import CannotDoError, InputError

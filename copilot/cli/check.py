@@ -13,7 +13,8 @@ from copilot.cli.console import emit, house, say
 from copilot.models.catalog import DEFAULT
 from copilot.peers import asked
 from copilot.serving import listening_socket
-from copilot.wiring import House
+from copilot.wiring.house import House
+from copilot.wiring.network import node_tls, report_listener
 from copilot.workers import Roster, Worker
 from copilot.workplace import ENGINE, Workplace
 from dicom_node.scu import DicomPeer, Peer
@@ -72,7 +73,7 @@ def _checks(home: House) -> Iterator[tuple[str, Check]]:
     for peer in home.settings.peers:
         yield f"peer {peer.ae_title}", partial(asked, home, peer)
     for destination in home.settings.report_destinations:
-        yield f"reports to {destination.name}", home.listener(destination).reach
+        yield f"reports to {destination.name}", report_listener(destination).reach
 
 
 def _templates(home: House) -> str:
@@ -194,7 +195,7 @@ def _callers(home: House) -> str:
 
 
 def _tls(home: House) -> str:
-    tls = home.node_tls
+    tls = node_tls(home.settings.node)
     if tls is None:
         return "off"
     tls.context()

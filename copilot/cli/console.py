@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from copilot.settings import load_settings
-from copilot.wiring import House
+from copilot.wiring.house import House
 from domain.errors import InputError
 from domain.ports import Progress as ProgressPort
 from domain.prompt import Box, Line, Place, Point, Scribble

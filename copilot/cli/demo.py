@@ -16,7 +16,7 @@ from copilot.demo.study import EXPERT_VOLUME_ML
 from copilot.models.fetch import PackageSource
 from copilot.serving import running_node, serve_web
 from copilot.settings import Settings, load_settings
-from copilot.wiring import House
+from copilot.wiring.house import House
 from domain.errors import InputError
 
 _MARKER: Final = ".radcopilot-demo"

@@ -10,7 +10,7 @@ from copilot.comparing.comparer import Prior
 from copilot.comparing.described import described_in, found_again
 from copilot.hints import Hints
 from copilot.prior_report import read_prior_report
-from copilot.wiring import House
+from copilot.wiring.house import House
 from dicom_node.files import headers
 from dicom_node.volumes import load_series
 from domain.command import MeasureCommand, QuestionCommand, ReportedCommand, as_json

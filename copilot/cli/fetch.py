@@ -9,7 +9,7 @@ import typer
 from copilot.cli.console import emit, house, say
 from copilot.fetching import Fetched, Fetcher
 from copilot.system import SystemClock
-from copilot.wiring import House
+from copilot.wiring.house import House
 from copilot.workplace import Workplace
 from dicom_node.priors import Choice
 from domain.errors import InputError, PeerRefusedError
@@ -72,7 +72,7 @@ def _move(home: House, study: str | None, peer: str) -> None:
     if study is None:
         raise InputError("--move sends one study: give its Study Instance UID")
     own = home.settings.node.ae_title
-    sent = home.peer(home.peer_called(peer)).move(StudyUID(study), own)
+    sent = home.peers.by_dicom(home.peers.called(peer)).move(StudyUID(study), own)
     say(f"{peer} says that it sent {sent} instances to {own}")
 
 

@@ -12,7 +12,7 @@ from copilot.evaluation.summary import summarised
 from copilot.evaluation.trial import CaseResult
 from copilot.finetuning import Finetuned, Plan, accepted_cases, finetuned, room_for
 from copilot.models.catalog import MEDSAM3
-from copilot.wiring import House
+from copilot.wiring.house import House
 from domain.errors import InputError, ModelMissingError
 from segmentation.medsam3.needs import missing_extra
 from segmentation.medsam3.tiny import write_tiny

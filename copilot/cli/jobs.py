@@ -8,7 +8,7 @@ import typer
 from copilot.cli.console import emit, house, say
 from copilot.results import Result as Made
 from copilot.results import State as ResultState
-from copilot.wiring import House
+from copilot.wiring.house import House
 from copilot.workflows.delivery import Delivery, State
 from copilot.workflows.durable import Outside, from_outside
 from copilot.workplace import Workplace

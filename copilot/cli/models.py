@@ -11,7 +11,7 @@ from copilot.models.catalog import CATALOG, MEDSAM3
 from copilot.models.fetch import PackageSource
 from copilot.models.install import BuildStep
 from copilot.models.licences import licence_texts
-from copilot.wiring import medsam3_step
+from copilot.wiring.engines import medsam3_step
 from domain.errors import InputError, ModelMissingError, RadcopilotError
 
 app = typer.Typer(no_args_is_help=True, help="Install and check weights and sample studies.")

@@ -12,7 +12,7 @@ from copilot.comparing.printing import printed_comparison
 from copilot.exporting import write_exports
 from copilot.hints import Hints
 from copilot.printing import printed_analysis
-from copilot.wiring import House
+from copilot.wiring.house import House
 from dicom_node.files import dicom_files, one_series
 from domain.command import Command, CompareCommand, MeasureCommand, SegmentCommand
 from domain.errors import CannotDoError, InputError

@@ -7,7 +7,7 @@ import typer
 
 from copilot.cli.console import emit, house, say
 from copilot.site_rules.rules import RuleVerdict, SiteRule
-from copilot.wiring import House
+from copilot.wiring.house import House
 from copilot.workflows.automation import SeriesVerdicts, study_verdicts, verdicts_of
 from copilot.workflows.delivery import DELIVER, QUEUE
 from copilot.workflows.durable import Outside, from_outside

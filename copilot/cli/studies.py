@@ -15,7 +15,7 @@ from copilot.fetching import counted
 from copilot.housekeeping import Housekeeping
 from copilot.keeping.policy import Going, Standing
 from copilot.system import SystemClock
-from copilot.wiring import House
+from copilot.wiring.house import House
 from copilot.workplace import Workplace
 from dicom_node.completeness import SeriesHere, Verdict, judge
 from dicom_node.index import StudySummary
@@ -258,7 +258,7 @@ def _verdict(home: House, study: StudySummary, peer: str | None) -> Verdict | No
         return None
     theirs = None
     if peer is not None:
-        theirs = counted(home.source(home.peer_called(peer)), study.study_instance_uid)
+        theirs = counted(home.peers.either(home.peers.called(peer)), study.study_instance_uid)
     return judge(here, SystemClock().now().timestamp(), home.quiet_periods, counted=theirs)
 
 

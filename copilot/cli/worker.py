@@ -13,7 +13,7 @@ import typer
 from copilot.cli.console import house, say
 from copilot.logs import begin_logging
 from copilot.settings import read_secret
-from copilot.wiring import House
+from copilot.wiring.house import House
 from copilot.workers import Roster, Rounds
 from copilot.workflows.elsewhere import Elsewhere, NodeOverHttp
 from copilot.workplace import ENGINE, Workplace

@@ -27,7 +27,7 @@ from copilot.intent.interpretation import interpret
 from copilot.models.catalog import DEFAULT, SAMPLE_STUDY
 from copilot.models.fetch import PackageSource
 from copilot.understanding import understood
-from copilot.wiring import House
+from copilot.wiring.house import House
 from dicom_node.files import write_whole
 from dicom_node.seg_reader import read_segmentation
 from domain.codes import LONG_AXIS, SHORT_AXIS, VOLUME

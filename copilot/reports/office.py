@@ -16,7 +16,7 @@ from copilot.reports.versions import Version, Versions
 from copilot.results import State
 from copilot.system import SystemClock
 from copilot.twins import FOLDER
-from copilot.wiring import House
+from copilot.wiring.house import House
 from dicom_node.context import study_head
 from dicom_node.files import headers, write_whole
 from domain.errors import InputError

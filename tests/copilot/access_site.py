@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 
 from copilot.access.roles import Role
 from copilot.settings import Settings, load_settings
-from copilot.wiring import House
+from copilot.wiring.house import House
 
 PASSWORD = "four quiet words here"
 ROLES = {

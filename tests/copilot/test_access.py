@@ -13,7 +13,7 @@ from copilot.access.roles import RIGHTS, Right, Role
 from copilot.api.rights import SOCKET, TABLE, asked
 from copilot.serving import application
 from copilot.settings import load_settings
-from copilot.wiring import House
+from copilot.wiring.house import House
 from domain.errors import SettingsError
 from domain.uids import InstanceUID
 from tests.clients import elsewhere, here

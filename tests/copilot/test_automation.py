@@ -18,7 +18,7 @@ from copilot.serving import application
 from copilot.settings import Settings, load_settings
 from copilot.site_rules.rules import SiteRule
 from copilot.system import SystemClock
-from copilot.wiring import House
+from copilot.wiring.house import House
 from copilot.workflows.automation import held_back
 from dicom_node.scu import DicomPeer, Peer
 from domain.errors import SettingsError

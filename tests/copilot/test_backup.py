@@ -14,7 +14,7 @@ import pytest
 from copilot.cli.main import run
 from copilot.results import Result, State
 from copilot.settings import load_settings
-from copilot.wiring import House
+from copilot.wiring.house import House
 from domain.uids import InstanceUID, SeriesUID
 from tests.conftest import missing
 from tests.phantoms import ct, ellipsoid, grid, series

@@ -14,7 +14,7 @@ from copilot.over_time import NOT_CALIBRATED, NOT_MARKED, NOT_STATED
 from copilot.printing import printed_analysis
 from copilot.settings import load_settings
 from copilot.system import RandomUids
-from copilot.wiring import House
+from copilot.wiring.house import House
 from domain.command import MeasureCommand, SegmentCommand
 from domain.errors import InputError
 from domain.ports import no_progress

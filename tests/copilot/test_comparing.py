@@ -13,7 +13,7 @@ from copilot.comparing.comparer import Comparer
 from copilot.comparing.printing import printed_comparison
 from copilot.hints import Hints
 from copilot.settings import load_settings
-from copilot.wiring import House
+from copilot.wiring.house import House
 from dicom_node.files import dicom_files, one_series
 from domain.command import CompareCommand
 from domain.comparison import Verdict

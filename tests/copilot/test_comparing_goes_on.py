@@ -10,7 +10,7 @@ from copilot.results import Result, State
 from copilot.serving import application
 from copilot.settings import Settings, load_settings
 from copilot.system import SystemClock
-from copilot.wiring import House
+from copilot.wiring.house import House
 from copilot.workflows.durable import Workflow, step
 from copilot.workflows.orders import COMMAND, Order
 from domain.prompt import Point

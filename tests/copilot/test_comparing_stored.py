@@ -13,7 +13,7 @@ from copilot.comparing.standing import comparison_of
 from copilot.results import State
 from copilot.serving import application
 from copilot.settings import Settings, load_settings
-from copilot.wiring import House
+from copilot.wiring.house import House
 from dicom_node.series_writer import SeriesIdentity, write_series
 from domain.uids import InstanceUID, SeriesUID
 from tests.bodies import Nodule, Patient, Pose

@@ -14,7 +14,7 @@ from copilot.concepts import load_concepts
 from copilot.intent.deixis import Context, resolved
 from copilot.intent.grammar import SpokenGrammar
 from copilot.settings import load_settings
-from copilot.wiring import House
+from copilot.wiring.house import House
 from dicom_node.files import dicom_files, headers
 from dicom_node.volumes import load_series
 from domain.command import QuestionCommand, ReportedCommand, Side, as_json

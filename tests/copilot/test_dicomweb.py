@@ -11,7 +11,7 @@ from PIL import Image
 
 from copilot.serving import application
 from copilot.settings import Settings, load_settings
-from copilot.wiring import House
+from copilot.wiring.house import House
 from domain.uids import InstanceUID
 from tests.clients import here
 from tests.phantoms import ct, ellipsoid, grid, series

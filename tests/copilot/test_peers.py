@@ -8,7 +8,7 @@ from copilot.demo.orthanc import free_port
 from copilot.peers import PeerWatch, watch
 from copilot.settings import Settings, load_settings
 from copilot.system import SystemClock
-from copilot.wiring import House
+from copilot.wiring.house import House
 from domain.errors import PeerUnreachableError
 from tests.conftest import AE_TITLE
 from tests.waiting import until

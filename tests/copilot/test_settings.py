@@ -4,7 +4,7 @@ import pytest
 
 from copilot.cli.main import run
 from copilot.settings import load_settings
-from copilot.wiring import House
+from copilot.wiring.network import node_door, node_tls
 from domain.errors import SettingsError
 
 
@@ -32,13 +32,13 @@ def test_a_site_table_keeps_the_defaults_it_does_not_name(site):
 
 
 def test_only_loopback_may_call_us_by_default_and_peers_are_added(site):
-    assert [str(entry) for entry in House(load_settings()).door.allowed] == [
+    assert [str(entry) for entry in node_door(load_settings()).allowed] == [
         "* from 127.0.0.0/8",
         "* from ::1",
     ]
     text = '[node]\nallow = [{ ae_title = "CT1" }]\n[[peers]]\nae_title = "PACS"\n'
-    house = House(load_settings(site(text + 'host = "pacs.example.org"\nport = 104\n')))
-    listed = [str(entry) for entry in house.door.allowed]
+    door = node_door(load_settings(site(text + 'host = "pacs.example.org"\nport = 104\n')))
+    listed = [str(entry) for entry in door.allowed]
     assert listed == ["CT1 from *", "PACS from pacs.example.org"]
 
 
@@ -54,7 +54,7 @@ def test_check_shows_who_may_call_and_whether_over_tls(site, tmp_path, capsys):
 
 def test_half_a_tls_table_stops_the_start(site):
     with pytest.raises(SettingsError, match="certificate and key together"):
-        _ = House(load_settings(site('[node.tls]\ncertificate = "node.pem"\n'))).node_tls
+        node_tls(load_settings(site('[node.tls]\ncertificate = "node.pem"\n')).node)
 
 
 def test_the_shipped_examples_are_valid(pytestconfig):

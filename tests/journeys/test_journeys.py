@@ -15,7 +15,7 @@ from copilot.evaluation.agreement import dice
 from copilot.evaluation.gestures import range_of, tight_box
 from copilot.models.fetch import PackageSource
 from copilot.settings import load_settings
-from copilot.wiring import House
+from copilot.wiring.house import House
 from dicom_node.scu import DicomPeer, Peer
 from dicom_node.seg_reader import read_segmentation
 from dicom_node.volumes import load_series

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from copilot.audit import acts
 from copilot.settings import load_settings
-from copilot.wiring import House
+from copilot.wiring.house import House
 from domain.uids import InstanceUID
 from tests.phantoms import ct, ellipsoid, grid, series
 

@@ -21,7 +21,9 @@ from domain.command import Measure
 from domain.errors import CannotDoError, EmptyMaskError, UncalibratedError
 from domain.grid import Grid
 from domain.volume import Mask, Volume
+from reporting import volumetry
 from reporting.diameters import axes_on_slice, diameters, longest_axes
+from reporting.extent import middle_lps_mm
 from reporting.findings import Tracking, measured
 from reporting.volumetry import density, largest_slice, volume_ml
 from tests.phantoms import UIDS, affine, ct, ellipsoid, grid, segment
@@ -165,3 +167,20 @@ def test_diameters_are_coded_with_their_ends():
     assert long.unit == MILLIMETRE
     assert len(long.points_lps_mm) == 2
     assert np.linalg.norm(np.subtract(*long.points_lps_mm)) == pytest.approx(long.value)
+
+
+def test_a_volume_has_a_point_at_its_middle():
+    on = grid()
+    ball = ellipsoid(on, (6.0, 8.0, 5.0))
+    point = middle_lps_mm(ball)
+    assert volumetry.volume(ball).points_lps_mm == (point,)
+    middle = on.to_lps_mm((np.array(on.shape) - 1) / 2)
+    assert np.abs(np.subtract(point, middle)).max() <= max(on.spacing_mm) / 2
+
+
+def test_the_point_of_a_ring_lies_in_the_ring():
+    on = grid()
+    outer, inner = ellipsoid(on, (9.0, 9.0, 5.0)), ellipsoid(on, (6.0, 6.0, 9.0))
+    ring = Mask(voxels=outer.voxels & ~inner.voxels, grid=on)
+    point = np.array(middle_lps_mm(ring))
+    assert ring.voxels[tuple(np.rint(on.to_index(point)).astype(int))]

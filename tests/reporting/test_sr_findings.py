@@ -54,7 +54,7 @@ def measurements(draw):
         derivation=derivation,
         method=draw(st.sampled_from((None, codes.VOXEL_SUM))),
         slice_index=draw(st.none() | st.integers(0, 5)),
-        points_lps_mm=tuple(draw(st.lists(coordinates, min_size=2, max_size=2)))
+        points_lps_mm=tuple(draw(st.lists(coordinates, min_size=1, max_size=2)))
         if draw(st.booleans())
         else (),
         uncertainty=draw(st.none() | st.floats(0.0, 1e4)),

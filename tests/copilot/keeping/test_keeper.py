@@ -17,7 +17,7 @@ from copilot.keeping.policy import Limits
 from copilot.results import Result, State, commands
 from copilot.settings import Settings, load_settings
 from copilot.system import SystemClock
-from copilot.wiring import House
+from copilot.wiring.house import House
 from copilot.workflows.book import Origin
 from copilot.workflows.delivery import State as Delivered
 from copilot.workplace import Workplace

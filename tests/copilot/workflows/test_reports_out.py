@@ -10,7 +10,7 @@ from copilot.audit import SqlAuditLog
 from copilot.mllp import Listener
 from copilot.settings import Settings, load_settings
 from copilot.system import SystemClock
-from copilot.wiring import House
+from copilot.wiring.house import House
 from copilot.workflows.delivery import Outbox, State
 from copilot.workflows.reports_out import Destination, Dispatches, ReportCourier
 from domain.errors import InputError
