@@ -5,8 +5,6 @@ other words than those are not signed. Whatever nobody has looked at, or is out 
 the way. Each move and its audit row are one transaction.
 """
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,14 +13,15 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 
-from copilot.access.roles import How, Person, Right, holders
+from copilot.access.roles import Person
 from copilot.audit import SqlAuditLog
 from copilot.polishing import Polished
 from copilot.reports.composing import Composer, parts_of
-from copilot.reports.fields import Field, Fields, Mark, Reports
+from copilot.reports.fields import Fields, Reports
 from copilot.reports.left_out import Decisions, disagreements_in, left_out_of
 from copilot.reports.obstacles import obstacles_of
-from copilot.reports.versions import Line, Standing, Version, Versions, difference
+from copilot.reports.shown import check_signer, digest_of, frozen, lines_of
+from copilot.reports.versions import Standing, Version, Versions, difference
 from domain.errors import InputError, RadcopilotError
 from domain.ports import Archive, Clock
 from domain.report import Report, ReportStatus, Signature, StudyContext
@@ -98,15 +97,15 @@ class Lifecycle:
         kept = self._versions.of(study)
         shown, titles, changed = found.fields, found.titles, False
         if standing.status.is_final:
-            shown = tuple(_frozen(line) for line in kept[-1].lines)
+            shown = tuple(frozen(line) for line in kept[-1].lines)
             titles = {each.name: each.title for each in kept[-1].parts}
-            changed = _lines(found) != kept[-1].lines
+            changed = lines_of(found) != kept[-1].lines
         return {
             "study_instance_uid": study,
             "status": standing.status.value,
             "version": standing.version,
             "reason": standing.reason,
-            "digest": _digest(study, standing, found),
+            "digest": digest_of(study, standing, found),
             "changed": changed,
             "undecided": len(found.waiting),
             "still_verified": list(self._still_verified(study, found)),
@@ -274,7 +273,7 @@ class Lifecycle:
             If the person may not sign, the report is not in review, something stands in the way, or
             it reads otherwise than what was shown.
         """
-        _check_signer(person)
+        check_signer(person)
         self._head(study)  # a report of nobody is not signed
         with self._moving(study, (ReportStatus.IN_REVIEW,), "signed") as (connection, standing):
             # the audit row's lock keeps everyone else from writing until this is written
@@ -284,7 +283,7 @@ class Lifecycle:
                 raise InputError(
                     f"the report cannot be signed yet: {'; '.join(each.says for each in obstacles)}"
                 )
-            if digest != _digest(study, standing, found):
+            if digest != digest_of(study, standing, found):
                 raise InputError(
                     "the report has changed since it was shown: read it again, then sign"
                 )
@@ -302,7 +301,7 @@ class Lifecycle:
                 version=standing.version,
                 status=status,
                 signature=signature,
-                lines=_lines(found),
+                lines=lines_of(found),
                 parts=parts_of(report),
                 language=report.language,
                 context=asdict(report.context),
@@ -351,7 +350,9 @@ class Lifecycle:
         """
         then = self._versions.get(study, earlier).lines
         now = (
-            _lines(self.fields(study)) if later is None else self._versions.get(study, later).lines
+            lines_of(self.fields(study))
+            if later is None
+            else self._versions.get(study, later).lines
         )
         return difference(then, now)
 
@@ -413,40 +414,3 @@ class Lifecycle:
 
     def _note(self, connection: Connection, study: StudyUID, act: str, actor: str) -> None:
         self._audit.record_in(connection, actor=actor, act=act, subject=study)
-
-
-def _check_signer(person: Person) -> None:
-    if not person.may(Right.SIGN):
-        raise InputError(f"{person.name} may not sign: that is for a {holders(Right.SIGN)}")
-    if person.how is not How.SESSION:
-        raise InputError(
-            "nobody is logged in, and a signature needs a name: make an account with "
-            "radcopilot users add NAME --role radiologist, and log in"
-        )
-
-
-def _lines(found: Fields) -> tuple[Line, ...]:
-    return tuple(
-        Line(
-            id=each.id,
-            text=each.text,
-            label=each.label,
-            unit=each.unit,
-            result=each.result,
-            segment=each.segment,
-            slice_index=each.slice_index,
-        )
-        for each in found.fields
-        if each.text
-    )
-
-
-def _frozen(line: Line) -> Field:
-    return Field(**asdict(line), made=line.text, mark=Mark.MACHINE)
-
-
-def _digest(study: StudyUID, standing: Standing, found: Fields) -> str:
-    """Return what stands for the words that are shown, and the findings that they tell of."""
-    left_out = [asdict(each) for each in left_out_of(found)]
-    shown = [study, standing.version, [asdict(each) for each in _lines(found)], left_out]
-    return hashlib.sha256(json.dumps(shown).encode()).hexdigest()
