@@ -10,7 +10,7 @@ from reporting.exports.enclosed import Enclosed
 from reporting.exports.layout import laid_out
 
 _MARKS: Final = re.compile(r"([\\`*_\[\]<>&|~])")
-_AT_THE_START: Final = re.compile(r"^(\s*)([#+=-]|\d+[.)])(?=\s|$|[-=])", re.MULTILINE)
+_AT_THE_START: Final = re.compile(r"^(\s*)([#+=:-]|\d+[.)])(?=\s|$|[-=:])", re.MULTILINE)
 
 
 def report_markdown(report: Report, enclosed: Enclosed) -> bytes:

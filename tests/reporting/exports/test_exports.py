@@ -291,3 +291,10 @@ def test_the_side_of_each_finding_stands_in_the_table_of_what_people_read():
         [second] = [line for line in lines if line.startswith(f"{label} 2 ")]
         assert re.split(r"\s{2,}", first)[1] == left
         assert re.split(r"\s{2,}", second)[1] == "4"
+
+
+@pytest.mark.parametrize("typed", ["|\n:-", "a\n-:", "a\n:-:", ": b", "a\n---", "a\n==="])
+def test_no_typed_lines_are_a_table_or_a_heading_in_markdown(typed):
+    report = with_statement(one_report(), typed)
+    read = readers.markdown_sentences(report_markdown(report, ENCLOSED))
+    assert read == sentences(report)
