@@ -1,7 +1,9 @@
 """Where a person's sentence gives another number than the one that was measured.
 
 Programs read the measured number beside the sentence, so the two would disagree in one message. A
-number agrees when a measured one of the same kind rounds to it, with the digits that were typed.
+number agrees when a measured one of the same kind rounds to it, with the digits that were typed. It
+may also be one that the program wrote there (the prior's, an interval), or one of an earlier study
+("previously 4 mL") beside a measured one.
 """
 
 import re
@@ -9,9 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from domain.concepts import ConceptTable
 from domain.measurement import Finding, Measurement
 from domain.report import LeftOut, Report
 from reporting.language import Language
+from reporting.reading.timing import earlier_sizes
+from reporting.reading.vocabulary import LANGUAGES, vocabulary
 from reporting.templates.fields import FilledField
 
 _UNITS: Final = {  # of [facts.units]: UCUM, and what one of them is in it
@@ -28,6 +33,7 @@ _UNITS: Final = {  # of [facts.units]: UCUM, and what one of them is in it
     "suv": ("g/ml{SUVbw}", 1.0),
 }
 _EVEN: Final = 1e-6
+_NO_NOUNS: Final = ConceptTable(concepts=())  # words of time are no nouns
 _JOIN: Final = r"(?:[x\u00d7*]|to|by|bis|mal|auf|und|and|-|\u2013)"
 
 
@@ -63,6 +69,7 @@ class Disagreement:
 class _Number:
     """One number of a sentence; no value where it may be read in two ways."""
 
+    start: int
     text: str
     unit: str
     sign: str
@@ -107,12 +114,20 @@ def _in_field(field: FilledField, finding: Finding, words: Language) -> Iterator
     if field.unit and not any(letter.isalpha() for letter in text):
         text = f"{text} {words.units.get(field.unit, field.unit)}"
     numbers = tuple(_numbers(text, words))
+    ours = {(each.unit, each.value) for each in _numbers(field.made, words)}
+    earlier: tuple[tuple[int, int], ...] = ()
+    if words.code in LANGUAGES:  # those that reports are read in
+        earlier = tuple(earlier_sizes(text, vocabulary(words.code, _NO_NOUNS)))
     for unit in dict.fromkeys(each.unit for each in numbers):
         measured = tuple(m for m in finding.measurements if m.unit.value == unit)
+        own = [each for each in numbers if each.unit == unit]
+        agreeing = [each for each in own if any(each.agrees(m.value) for m in measured)]
         said = tuple(
             each.text
-            for each in numbers
-            if each.unit == unit and not any(each.agrees(m.value) for m in measured)
+            for each in own
+            if each not in agreeing
+            and (each.value is None or (unit, each.value) not in ours)
+            and not (agreeing and any(begin <= each.start < end for begin, end in earlier))
         )
         if measured and said:
             yield Disagreement(
@@ -147,6 +162,7 @@ def _number(match: re.Match[str], unit: str, words: Language) -> _Number:
     sign = -1.0 if match["minus"] else 1.0
     said = match.group().removesuffix(match["joined"] or "").strip()
     return _Number(
+        start=match.start("digits"),
         text=said if match["unit"] else f"{said} {unit}",
         unit=ucum,
         sign=(match["sign"] or "").strip(),

@@ -1,11 +1,13 @@
 """Whether a number is of the report's own study or of an earlier one, or may be of either."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from domain.reading import When
-from reporting.reading.clause import Clause
+from reporting.reading.clause import Clause, clause
 from reporting.reading.quantities import ImageNumber, Size
-from reporting.reading.vocabulary import Kind, Mark
+from reporting.reading.sections import sentences
+from reporting.reading.vocabulary import Kind, Mark, Vocabulary
 
 _DATED: Final = "a date stands with it: of which study it is is not clear"
 _EITHER: Final = "it may be of this study or of the earlier one"
@@ -25,6 +27,15 @@ def when_of(clause: Clause, number: Size | ImageNumber) -> When | str:
     if behind:
         return When.EARLIER
     return _by_what_leads(clause, number, begin)
+
+
+def earlier_sizes(text: str, words: Vocabulary) -> Iterator[tuple[int, int]]:
+    """Yield where lengths and volumes of an earlier study stand: half-open offsets."""
+    for stretch in sentences(text, words.headings):
+        said = clause(text, stretch, words)
+        for size in said.sizes:
+            if when_of(said, size) == When.EARLIER:
+                yield size.start, size.end
 
 
 def _by_what_leads(clause: Clause, number: Size | ImageNumber, begin: int) -> When | str:

@@ -72,6 +72,30 @@ def test_any_other_number_is_named(text, words, wrong):
     assert found(text, words) == wrong
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Volume 5.04 mL, previously 4 mL.", ENGLISH),
+        ("14 x 9 mm (prior 12 x 8 mm).", ENGLISH),
+        ("Volume 5.0 mL, it was 3.9 mL on the prior study.", ENGLISH),
+        ("Volumen 5,04 ml, zuvor 4 ml.", GERMAN),
+    ],
+)
+def test_a_number_of_an_earlier_study_may_stand_beside_the_measured_one(text, words):
+    assert found(text, words) == []
+
+
+@pytest.mark.parametrize("text", ["Previously known lesion of 9 mL.", "Previously 4 mL, now 6 mL."])
+def test_an_earlier_number_alone_is_not_believed(text):
+    assert found(text)
+
+
+def test_what_the_program_wrote_there_may_stay():
+    made = "Volume 5.04 mL, 3.10 mL on 2023-01-10, limits -23 to +30 %."
+    assert found("Grown: 5.04 mL from 3.10 mL.", made=made) == []
+    assert found("Grown: 5.04 mL from 3.20 mL.", made=made) == [("ml", ("3.20 mL",))]
+
+
 def test_a_number_field_is_read_in_its_own_unit():
     assert found("50", unit="mm") == [("mm", ("50 mm",))]
     assert found("13.6", unit="mm") == []
