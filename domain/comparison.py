@@ -156,6 +156,10 @@ class Answer:
     prior: Lesion | None
     slice_index: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.current is None and self.prior is None:
+            raise InputError("an answer is of a lesion in at least one of two studies")
+
     @property
     def told(self) -> ToldPair:
         """What is told by giving this answer; a tracking UID goes before a label."""
@@ -166,13 +170,16 @@ class Answer:
         return ToldPair(current=current, prior=prior)
 
     def in_words(self) -> str:
-        """Say it: "the prior's Finding 2, 6.1 mm"."""
+        """Say it: "Finding 1 is the prior's Finding 2, 6.1 mm"."""
         if self.prior is None:
-            return "none of the prior's: new"
+            assert self.current is not None
+            return f"{self.current.label} is new: none of the prior's"
+        label, size = self.prior.label, self.prior.long_axis_mm
+        prior = label if label.lower().startswith("prior ") else f"the prior's {label}"
         if self.current is None:
-            return "no partner now: gone"
-        size = self.prior.long_axis_mm
-        return f"the prior's {self.prior.label}" + ("" if size is None else f", {size:.1f} mm")
+            return f"{prior} is gone: it has no partner now"
+        length = "" if size is None else f", {size:.1f} mm"
+        return f"{self.current.label} is {prior}{length}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -191,7 +191,8 @@ def parsed_pair(text: str) -> ToldPair:
 
 def pair_option(current: str | None, prior: str | None) -> str:
     """Return the option that tells a pair, as it is typed in a shell."""
-    return f"--pair {shlex.quote(f'{current or "gone"}={prior or "new"}')}"
+    told = f"{current or 'gone'}={prior or 'new'}"
+    return f"--pair {shlex.quote(told)}"
 
 
 def _numbers(text: str, separator: str, count: int, option: str, form: str) -> list[int]:

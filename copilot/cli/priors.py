@@ -120,7 +120,7 @@ def _option(answer: Answer, made: Comparison) -> str:
             for each in others
             if each is not None and each.label.casefold() == lesion.label.casefold()
         }
-        return lesion.label if len(alike) == 1 else lesion.tracking_uid or lesion.label
+        return lesion.label if len(alike) <= 1 else lesion.tracking_uid or lesion.label
 
     return pair_option(
         name(answer.current, [each.current for each in made.changes]),

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from copilot.comparing import questions
 from copilot.comparing.seeking import Found, Side, Sought, sought
 from domain.alignment import Alignment
 from domain.comparison import Answer, Change, Lesion, ToldPair, Verdict
@@ -57,6 +58,8 @@ class _Round:
         The prior's lesions, and behind ``known`` of them those that were found there.
     taken
         Which current lesion has a lesion of the pool.
+    doubted_current, doubted_prior
+        Whose partner a lesion may be as well, by the open question of a matched pair.
     told_current, told_prior
         What was told of a lesion, by its place.
     """
@@ -67,6 +70,8 @@ class _Round:
     taken: dict[int, int]
     told_current: dict[int, ToldPair]
     told_prior: dict[int, ToldPair]
+    doubted_current: dict[int, Item]
+    doubted_prior: dict[int, Item]
     found: list[Paired] = field(default_factory=list)
 
     def is_open(self, column: int) -> bool:
@@ -126,6 +131,18 @@ class Pairing:
                 for told, (_, column) in zip(self.told, places, strict=True)
                 if column is not None
             },
+            doubted_current={
+                row: prior[pair.prior]
+                for pair in matching.pairs
+                for row, column in pair.rivals
+                if column == pair.prior
+            },
+            doubted_prior={
+                column: current[pair.current]
+                for pair in matching.pairs
+                for row, column in pair.rivals
+                if row == pair.current
+            },
         )
         for row, item in enumerate(current):
             pair, told = by_current.get(row), going.told_current.get(row)
@@ -146,18 +163,11 @@ class Pairing:
         if not pair.rivals:
             return made
         columns = {pair.prior} | {c for r, c in pair.rivals if r == pair.current}
-        names = sorted(
-            {going.current[r].lesion.label for r, _ in pair.rivals if r != pair.current}
-            | {going.pool[c].lesion.label for c in columns if c != pair.prior}
-        )
-        question = (
-            f"is {item.lesion.label} the {going.pool[pair.prior].lesion.label} of the prior? "
-            f"{' and '.join(names)} would fit nearly as well"
-        )
-        answers = (
-            *(self._answer(item, going.pool[column]) for column in sorted(columns)),
-            self._answer(item, None),
-        )
+        others = {going.current[r].lesion.label for r, _ in pair.rivals if r != pair.current}
+        others |= {going.pool[c].lesion.label for c in columns if c != pair.prior}
+        answers = tuple(self._answer(item, going.pool[column]) for column in sorted(columns))
+        answers = (*answers, self._answer(item, None))
+        question = questions.which(item.lesion, going.pool[pair.prior].lesion, others)
         return replace(made, change=asked(made.change, question, answers))
 
     def _answer(self, current: Item | None, prior: Item | None) -> Answer:
@@ -238,7 +248,13 @@ class Pairing:
         assert item.segment is not None
         search = sought(self.segmenter, item.segment, item.prompt, self.current, self.prior)
         if search.segment is None:
-            return Paired(change=self._alone(search, item, None), current=item)
+            change = self._alone(search, item, None)
+            maybe = going.doubted_current.get(row)
+            if maybe is not None and change.verdict is Verdict.NEW:
+                question = questions.new_or(item.lesion, maybe.lesion)
+                answers = (self._answer(item, maybe), self._answer(item, None))
+                change = asked(change, question, answers)
+            return Paired(change=change, current=item)
         same = next(
             (
                 column
@@ -264,10 +280,7 @@ class Pairing:
         """Ask of two current lesions where the prior shows one."""
         at = going.taken[same]
         other = going.found[at] if at < len(going.found) else None
-        question = (
-            f"{item.lesion.label} and {going.current[at].lesion.label} lie where the prior shows one lesion: did it "
-            "divide, or is one of them new?"
-        )
+        question = questions.divided(item.lesion, going.current[at].lesion)
 
         def answers(current: Item) -> tuple[Answer, ...]:
             is_it = (self._answer(current, going.pool[same]),) if going.is_open(same) else ()
@@ -280,16 +293,12 @@ class Pairing:
 
     def _beside_told(self, item: Item, prior: Item, told: ToldPair) -> Paired:
         """Ask of a current lesion that lies where the prior shows one that is told already."""
-        question = (
-            f"{item.lesion.label} lies where the prior shows {prior.lesion.label}, which was "
-            f"{told.in_words()}: is {item.lesion.label} new?"
-        )
         change = Change(
             verdict=Verdict.AMBIGUOUS,
             current=item.lesion,
             prior=None,
             reasons=(f"on the prior only {prior.lesion.label} lies in its place",),
-            question=question,
+            question=questions.new_beside(item.lesion, prior.lesion, told),
             answers=(self._answer(item, None),),
         )
         return Paired(change=change, current=item)
@@ -310,11 +319,18 @@ class Pairing:
         search = sought(
             self.segmenter, item.segment, item.prompt, self.prior, self.current, any_engine=by_any
         )
-        return self._ended(search, item, going)
+        return self._ended(search, column, going)
 
-    def _ended(self, search: Sought, item: Item, going: _Round) -> Paired:
+    def _ended(self, search: Sought, column: int, going: _Round) -> Paired:
+        item = going.pool[column]
         if search.segment is None:
-            return Paired(change=self._alone(search, None, item), prior=item)
+            change = self._alone(search, None, item)
+            maybe = going.doubted_prior.get(column)
+            if maybe is not None and change.verdict is Verdict.RESOLVED:
+                question = questions.gone_or(item.lesion, maybe.lesion)
+                answers = (self._answer(maybe, item), self._answer(None, item))
+                change = asked(change, question, answers)
+            return Paired(change=change, prior=item)
         for row, each in enumerate(going.current):
             if each.segment is not None and dice(each.segment.mask, search.segment.mask) > _SAME:
                 return self._grown_together(item, each, going.told_current.get(row))
@@ -322,23 +338,18 @@ class Pairing:
 
     def _grown_together(self, item: Item, each: Item, told: ToldPair | None) -> Paired:
         """Ask of a prior lesion that lies where a current one is which has its own partner."""
-        label, name = item.lesion.label, each.lesion.label
         gone = self._answer(None, item)
         if told is None:
             made = self._pair(each, item)
-            question = f"{label} of the prior lies where {name} is: did two lesions grow together?"
+            question = questions.grown_together(item.lesion, each.lesion)
             answers = (self._answer(each, item), gone)
             return replace(made, change=asked(made.change, question, answers))
-        question = (
-            f"{label} of the prior lies where {name} is, which was {told.in_words()}: did two "
-            f"lesions grow together, or is {label} gone?"
-        )
         change = Change(
             verdict=Verdict.AMBIGUOUS,
             current=None,
             prior=item.lesion,
-            reasons=(f"on the current study only {name} lies in its place",),
-            question=question,
+            reasons=(f"on the current study only {each.lesion.label} lies in its place",),
+            question=questions.gone_beside(item.lesion, each.lesion, told),
             answers=(gone,),
         )
         return Paired(change=change, prior=item)
@@ -357,10 +368,7 @@ class Pairing:
         )
         if verdict is not Verdict.AMBIGUOUS:
             return change
-        label = next(each.lesion.label for each in (current, prior) if each is not None)
-        other = "the prior" if current is not None else "the current study"
-        question = f"is {label} on {other}? Mark it there, or say that it is not"
-        return asked(change, question, (self._answer(current, prior),))
+        return asked(change, questions.is_there(change), (self._answer(current, prior),))
 
 
 def still_told(
