@@ -163,11 +163,13 @@ class Pairing:
         if not pair.rivals:
             return made
         columns = {pair.prior} | {c for r, c in pair.rivals if r == pair.current}
-        others = {going.current[r].lesion.label for r, _ in pair.rivals if r != pair.current}
-        others |= {going.pool[c].lesion.label for c in columns if c != pair.prior}
+        others = (
+            [going.current[r].lesion for r, _ in pair.rivals if r != pair.current],
+            [going.pool[c].lesion for c in sorted(columns) if c != pair.prior],
+        )
         answers = tuple(self._answer(item, going.pool[column]) for column in sorted(columns))
         answers = (*answers, self._answer(item, None))
-        question = questions.which(item.lesion, going.pool[pair.prior].lesion, others)
+        question = questions.which(item.lesion, going.pool[pair.prior].lesion, *others)
         return replace(made, change=asked(made.change, question, answers))
 
     def _answer(self, current: Item | None, prior: Item | None) -> Answer:

@@ -1,16 +1,15 @@
 """What a person is asked where a pairing is open, in words."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from domain.comparison import Change, Lesion, ToldPair
+from reporting.wording import capitalised
 
 
-def which(current: Lesion, prior: Lesion, others: Iterable[str]) -> str:
-    """Ask of a matched pair that others would fit nearly as well."""
-    return (
-        f"is {current.label} {_of_prior(prior)}? {' and '.join(sorted(others))} would fit nearly "
-        "as well"
-    )
+def which(current: Lesion, prior: Lesion, here: Sequence[Lesion], there: Sequence[Lesion]) -> str:
+    """Ask of a matched pair that others, of either study, would fit nearly as well."""
+    others = " and ".join([*(each.label for each in here), *(_of_prior(each) for each in there)])
+    return f"is {current.label} {_of_prior(prior)}? {capitalised(others)} would fit nearly as well"
 
 
 def gone_or(prior: Lesion, current: Lesion) -> str:
@@ -48,7 +47,7 @@ def gone_beside(prior: Lesion, current: Lesion, told: ToldPair) -> str:
     """Ask of a prior lesion in the place of a current one that is told already."""
     return (
         f"{_of_prior(prior)} lies where {current.label} is, which was {told.in_words()}: did two "
-        f"lesions grow together, or is {prior.label} gone?"
+        "lesions grow together, or is that of the prior gone?"
     )
 
 

@@ -238,7 +238,7 @@ def test_an_answer_by_the_web_api_is_kept_carried_on_reported_and_audited(site, 
     pair, other = told_first.json()["comparison"]["lesions"]
     assert pair["verdict"] == "stable"
     assert pair["prior"]["tracking_uid"] == answer["pair"]["prior"]
-    assert "grow together, or is Finding 1 gone?" in other["question"]
+    assert "grow together, or is that of the prior gone?" in other["question"]
     assert other["current"] is None, "the current nodule has its partner"
     (gone,) = other["answers"]
     first = compare(site, now, pairs=[answer["pair"], gone["pair"]]).json()
