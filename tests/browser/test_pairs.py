@@ -109,8 +109,16 @@ def test_an_open_pair_is_answered_by_keyboard_and_taken_back(page, station, stor
 
 
 def test_none_of_these_makes_it_new_and_a_new_page_still_knows(page, station, stored):
+    before = {each["id"] for each in station.get("/api/commands").json()}
     open_study(page, stored.patient_id)
     say(page, "compare with the prior")
+    # the panel of an earlier comparison stands until this one is there
+    station.wait(
+        lambda: any(
+            "comparison" in each and each["id"] not in before
+            for each in station.get("/api/commands").json()
+        )
+    )
     verdict_is(page, 0, "ambiguous")
     lesions(page).first.get_by_role("button", name="is new: none of the prior's").click()
     verdict_is(page, 0, "new")
