@@ -17,6 +17,7 @@ from copilot.workflows.durable import GOES_ON, Durable
 from copilot.workflows.orders import COMMAND, Hand, Order, compares
 from copilot.workflows.running import Running
 from domain.command import CompareCommand, as_json
+from domain.comparison import ToldPair
 from domain.errors import InputError
 from domain.ports import Archive, Clock, Grammar
 from domain.uids import SeriesUID
@@ -72,21 +73,31 @@ class Desk:
         agent: When | None = None,
         context: Context | None = None,
         prior: SeriesUID | None = None,
+        told: tuple[ToldPair, ...] | None = None,
     ) -> Result:
         """Do what a sentence says on a stored series; nothing is sent.
 
         ``agent`` says when the agent works; None leaves that to the settings. ``context`` is what
         a page knows of words that point: "this", "the other side". ``prior`` is the series to
         compare with; without it, comparing takes the one that the page has beside the study, or
-        the newest that fits.
+        the newest that fits. ``told`` says which lesion is which; None takes what was told before.
 
         Raises
         ------
         InputError
-            If the series is not stored here, or a hint does not fit it.
+            If the series is not stored here, a hint does not fit it, or pairs are told of a
+            command that compares nothing.
         """
         began = self.begin(
-            series, sentence, hints, actor, engine, agent=agent, context=context, prior=prior
+            series,
+            sentence,
+            hints,
+            actor,
+            engine,
+            agent=agent,
+            context=context,
+            prior=prior,
+            told=told,
         )
         if self._durable.is_running and began.state is ResultState.RUNNING:
             self._durable.result(began.id)
@@ -103,6 +114,7 @@ class Desk:
         agent: When | None = None,
         context: Context | None = None,
         prior: SeriesUID | None = None,
+        told: tuple[ToldPair, ...] | None = None,
     ) -> Result:
         """Begin what ``command`` does and return at once; the result is running."""
         found = meant(self._grammar, sentence, context or Context())
@@ -114,6 +126,11 @@ class Desk:
         sentence = found.sentence if is_order else sentence
         if isinstance(found.command, CompareCommand) and prior is None and context is not None:
             prior = context.prior
+        if told and not compares(found.command, prior):
+            raise InputError(
+                f"{len(told)} pairs are told, and nothing is compared: say so with the command "
+                '"compare with the prior"'
+            )
         identity, _ = self._results.new_folder()
         began = Result(
             id=identity,
@@ -124,6 +141,11 @@ class Desk:
             | self._corrects(hints),
         )
         self._results.add(began, actor)
+        for pair in told or ():  # which one is in the result: an act is short
+            what = " gone" if pair.current is None else " new" if pair.prior is None else ""
+            self._results.note(identity, f"pair.told{what}", actor)
+        if told == ():
+            self._results.note(identity, "pair.told none", actor)
         if not is_order:
             return began
         order = Order(
@@ -134,6 +156,7 @@ class Desk:
             engine=engine,
             agent=agent,
             prior=prior,
+            told=told,
         )
         is_here = compares(found.command, prior)  # workers have one series, and no other study
         if not self._durable.is_running:

@@ -105,6 +105,84 @@ class DoublingTime:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ToldPair:
+    """What a person says of a lesion: which one of the other study it is, or that it is none.
+
+    Attributes
+    ----------
+    current, prior
+        A lesion's tracking UID or label. Without ``prior`` the current lesion is new; without
+        ``current`` the prior's has no partner now.
+    by
+        Who said it; None where nobody is known, as on the command line.
+    is_kept
+        Said at an earlier comparison: where it does not fit any more it is left out, with a note.
+    """
+
+    current: str | None
+    prior: str | None
+    by: str | None = None
+    is_kept: bool = False
+
+    def __post_init__(self) -> None:
+        if self.current is None and self.prior is None:
+            raise InputError("a told pair names no lesion: give the current one, the prior's, both")
+        for study, name in (("current study", self.current), ("prior", self.prior)):
+            if name is not None and not name.strip():
+                raise InputError(f"a told pair has an empty name on the {study}: give its label")
+
+    def in_words(self) -> str:
+        """Say what was decided, and by whom."""
+        if self.prior is None:
+            what = "said to be new: none of the prior's lesions"
+        elif self.current is None:
+            what = "said to be gone: it has no partner now"
+        else:
+            what = "paired"
+        return f"{what}, as told" if self.by is None else f"{what}, by {self.by}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One answer to the question of a change: a pair, or a lesion that has no partner.
+
+    Attributes
+    ----------
+    slice_index
+        Of the prior's lesion, on its own images.
+    """
+
+    current: Lesion | None
+    prior: Lesion | None
+    slice_index: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.current is None and self.prior is None:
+            raise InputError("an answer is of a lesion in at least one of two studies")
+
+    @property
+    def told(self) -> ToldPair:
+        """What is told by giving this answer; a tracking UID goes before a label."""
+        current, prior = (
+            None if each is None else each.tracking_uid or each.label
+            for each in (self.current, self.prior)
+        )
+        return ToldPair(current=current, prior=prior)
+
+    def in_words(self) -> str:
+        """Say it: "Finding 1 is the prior's Finding 2, 6.1 mm"."""
+        if self.prior is None:
+            assert self.current is not None
+            return f"{self.current.label} is new: none of the prior's"
+        label, size = self.prior.label, self.prior.long_axis_mm
+        prior = label if label.lower().startswith("prior ") else f"the prior's {label}"
+        if self.current is None:
+            return f"{prior} is gone: it has no partner now"
+        length = "" if size is None else f", {size:.1f} mm"
+        return f"{self.current.label} is {prior}{length}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Change:
     """One lesion in both studies, or in one of them, and what is said of it.
 
@@ -116,6 +194,10 @@ class Change:
         The lines that led to the verdict, in words.
     question
         What a person must decide, where the verdict is open.
+    answers
+        What can be told in answer to it.
+    told
+        What a person told of this lesion; it went before matching.
     """
 
     verdict: Verdict
@@ -126,6 +208,8 @@ class Change:
     limit_percent: tuple[float, float] | None = None
     doubling: DoublingTime | None = None
     question: str | None = None
+    answers: tuple[Answer, ...] = ()
+    told: ToldPair | None = None
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -144,8 +144,9 @@ def _commands(desk: Desk) -> APIRouter:
 
         "compare with the prior" takes the series named by ``prior``, else the one that the page
         has beside the study, else the newest that fits; to segment or measure with a ``prior``
-        compares too. Without ``wait`` it is answered at once as running; ``/api/events`` tells the
-        rest.
+        compares too. ``pairs`` say which lesion is which, whatever matching finds; left out, those
+        told at the last comparison with that prior hold on. Without ``wait`` it is answered at once
+        as running; ``/api/events`` tells the rest.
         """
         series = SeriesUID(body.series_instance_uid)
         mask = desk.mask_of(body.mask.result, body.mask.segment) if body.mask else None
@@ -160,6 +161,7 @@ def _commands(desk: Desk) -> APIRouter:
             agent=body.agent,
             context=body.context.context(),
             prior=None if body.prior is None else SeriesUID(body.prior),
+            told=body.told(person.name),
         )
         return made.printed()
 

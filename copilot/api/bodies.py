@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from copilot.agent.agent import When
 from copilot.hints import EarlierMask, Hints
 from copilot.intent.deixis import Context
+from domain.comparison import ToldPair
 from domain.prompt import SCRIBBLE_RADIUS_PX, Box, Line, Point, Scribble
 from domain.uids import SeriesUID
 
@@ -18,6 +19,7 @@ _MOST_CORNERS = 10_000
 _WIDEST_BRUSH_PX = 50
 _LONGEST_SENTENCE = 1000
 _MOST_FINDINGS = 1000
+_LONGEST_NAME = 200
 
 
 class _Body(BaseModel):
@@ -116,6 +118,20 @@ class ContextBody(_Body):
         )
 
 
+class PairBody(_Body):
+    """What a person says of a lesion of a comparison, by tracking UIDs or labels.
+
+    Without ``prior`` the current lesion is new; without ``current`` the prior's has no partner.
+    """
+
+    current: Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)] | None = None
+    prior: Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)] | None = None
+
+    def told(self, by: str) -> ToldPair:
+        """Return the domain's told pair."""
+        return ToldPair(current=self.current, prior=self.prior, by=by)
+
+
 class CommandBody(_Body):
     """A sentence and what was pointed at."""
 
@@ -131,7 +147,12 @@ class CommandBody(_Body):
     agent: When | None = None
     context: ContextBody = ContextBody()
     prior: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    pairs: Annotated[tuple[PairBody, ...], Field(max_length=_MOST_FINDINGS)] | None = None
     wait: bool = True
+
+    def told(self, by: str) -> tuple[ToldPair, ...] | None:
+        """Return what is told of lesions; None leaves that to what was told before."""
+        return None if self.pairs is None else tuple(each.told(by) for each in self.pairs)
 
     def hints(self, mask: EarlierMask | None = None) -> Hints:
         """Return what was pointed at, with the earlier mask that ``mask`` names."""

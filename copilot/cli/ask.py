@@ -13,6 +13,7 @@ from copilot.cli.console import (
     house,
     parsed_box,
     parsed_line,
+    parsed_pair,
     parsed_point,
     parsed_range,
     parsed_scribble,
@@ -95,6 +96,13 @@ def ask(
     prior_point: Annotated[
         list[str] | None, typer.Option(help="As --point, on the prior: a lesion seen there.")
     ] = None,
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="CURRENT=PRIOR, by their labels or tracking UIDs: these two are one lesion. "
+            "CURRENT=new and gone=PRIOR have no partner. May be repeated."
+        ),
+    ] = None,
     engine: Annotated[str | None, typer.Option(help="Engine; the settings' when left out.")] = None,
     agent: Annotated[
         bool | None,
@@ -154,6 +162,7 @@ def ask(
     if prior is not None:
         beside = prior_of(prior, prior_series, prior_box or (), prior_point or ())
         telling = Telling(sentence, output, as_json, formats)
+        told = tuple(parsed_pair(each) for each in pair or ())
         if isinstance(command, ReportedCommand):
             follow_report(
                 home,
@@ -164,6 +173,7 @@ def ask(
                 hints=hints,
                 engine=engine,
                 telling=telling,
+                told=told,
             )
             return
         compare_and_tell(
@@ -174,11 +184,13 @@ def ask(
             hints=hints,
             engine=engine,
             telling=telling,
+            told=told,
         )
         return
-    if prior_series or prior_box or prior_point or prior_report:
+    if prior_series or prior_box or prior_point or prior_report or pair:
         raise InputError(
-            "--prior-series, --prior-report, --prior-box and --prior-point need --prior: its folder"
+            "--prior-series, --prior-report, --prior-box, --prior-point and --pair need --prior: "
+            "its folder"
         )
     if isinstance(command, CompareCommand | ReportedCommand):
         raise InputError("there is nothing to compare with: give the prior's folder with --prior")

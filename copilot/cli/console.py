@@ -1,6 +1,7 @@
 """What the command line shares: one JSON document on stdout, everything for people on stderr."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from copilot.settings import load_settings
 from copilot.wiring.house import House
+from domain.comparison import ToldPair
 from domain.errors import InputError
 from domain.ports import Progress as ProgressPort
 from domain.prompt import Box, Line, Place, Point, Scribble
@@ -168,6 +170,29 @@ def parsed_range(text: str) -> tuple[int, int]:
     """Return the half-open range of A:B: zero-based."""
     numbers = _numbers(text, ":", _RANGE_NUMBERS, "--slices", "A:B")
     return numbers[0], numbers[1]
+
+
+def parsed_pair(text: str) -> ToldPair:
+    """Return what CURRENT=PRIOR, CURRENT=new or gone=PRIOR tells.
+
+    Raises
+    ------
+    InputError
+        If it is of no such form.
+    """
+    current, equals, prior = (part.strip() for part in text.partition("="))
+    is_new, is_gone = prior.casefold() == "new", current.casefold() == "gone"
+    if not (equals and current and prior) or "=" in prior or (is_new and is_gone):
+        raise InputError(
+            f"--pair {text!r} is not of the form CURRENT=PRIOR, CURRENT=new or gone=PRIOR"
+        )
+    return ToldPair(current=None if is_gone else current, prior=None if is_new else prior)
+
+
+def pair_option(current: str | None, prior: str | None) -> str:
+    """Return the option that tells a pair, as it is typed in a shell."""
+    told = f"{current or 'gone'}={prior or 'new'}"
+    return f"--pair {shlex.quote(told)}"
 
 
 def _numbers(text: str, separator: str, count: int, option: str, form: str) -> list[int]:

@@ -14,6 +14,7 @@ from copilot.wiring.house import House
 from dicom_node.files import headers
 from dicom_node.volumes import load_series
 from domain.command import MeasureCommand, QuestionCommand, ReportedCommand, as_json
+from domain.comparison import ToldPair
 from domain.concepts import ConceptTable
 from domain.errors import InputError, UnreadableFileError
 from domain.reading import ReadReport
@@ -29,6 +30,7 @@ def follow_report(
     hints: Hints,
     engine: str | None,
     telling: Telling,
+    told: Sequence[ToldPair] = (),
 ) -> None:
     """Find what a report describes on the prior, and follow it to this study; or ask.
 
@@ -69,6 +71,7 @@ def follow_report(
         hints=hints,
         engine=engine,
         telling=replace(telling, notes=(says,) if says else ()),
+        told=told,
     )
 
 

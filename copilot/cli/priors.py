@@ -6,8 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from copilot.analysis import Analysis
-from copilot.cli.console import complain, emit, parsed_box, parsed_point, progress_bar, say
-from copilot.comparing.comparer import Compared, Prior
+from copilot.cli.console import (
+    complain,
+    emit,
+    pair_option,
+    parsed_box,
+    parsed_point,
+    progress_bar,
+    say,
+)
+from copilot.comparing.comparer import Compared, Comparison, Prior
 from copilot.comparing.printing import printed_comparison
 from copilot.exporting import write_exports
 from copilot.hints import Hints
@@ -15,6 +23,7 @@ from copilot.printing import printed_analysis
 from copilot.wiring.house import House
 from dicom_node.files import dicom_files, one_series
 from domain.command import Command, CompareCommand, MeasureCommand, SegmentCommand
+from domain.comparison import Answer, Lesion, ToldPair
 from domain.errors import CannotDoError, InputError
 from domain.uids import SeriesUID
 
@@ -66,13 +75,14 @@ def compare_and_tell(
     hints: Hints,
     engine: str | None,
     telling: Telling,
+    told: Sequence[ToldPair] = (),
 ) -> None:
     """Compare with the prior, write both studies' objects, and tell what came of it.
 
     Raises
     ------
     InputError
-        For a command that compares nothing.
+        For a command that compares nothing, or told pairs that do not fit.
     CannotDoError
         If nothing could be compared: the reason, with the alignment's numbers.
     """
@@ -83,7 +93,7 @@ def compare_and_tell(
         )
     with progress_bar() as progress:
         compared = home.comparer.run(
-            files, prior, command, hints=hints, progress=progress, engine=engine
+            files, prior, command, hints=hints, progress=progress, engine=engine, told=told
         )
     document = _document(compared, hints, telling)
     if telling.as_json:
@@ -95,6 +105,32 @@ def compare_and_tell(
     for change in compared.comparison.changes:
         if change.question is not None:
             complain(change.question)
+            for answer in change.answers:
+                complain(f"answer {_option(answer, compared.comparison)}: {_offered(answer)}")
+
+
+def _option(answer: Answer, made: Comparison) -> str:
+    """Return the option that gives an answer: by labels, which a reader sees, where they do."""
+
+    def name(lesion: Lesion | None, others: Sequence[Lesion | None]) -> str | None:
+        if lesion is None:
+            return None
+        alike = {
+            (each.label.casefold(), each.centre_lps_mm)
+            for each in others
+            if each is not None and each.label.casefold() == lesion.label.casefold()
+        }
+        return lesion.label if len(alike) <= 1 else lesion.tracking_uid or lesion.label
+
+    return pair_option(
+        name(answer.current, [each.current for each in made.changes]),
+        name(answer.prior, [each.prior for each in made.changes]),
+    )
+
+
+def _offered(answer: Answer) -> str:
+    at = "" if answer.slice_index is None else f", slice {answer.slice_index}"
+    return f"{answer.in_words()}{'' if answer.current is None else at}"
 
 
 def _document(compared: Compared, hints: Hints, telling: Telling) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from copilot.analysis import Analysis, Analyst, Named
-from copilot.comparing.pairing import Item, Paired, Pairing
+from copilot.comparing.pairing import Item, Paired, Pairing, still_told
 from copilot.comparing.seeking import Side
 from copilot.comparing.work import Work
 from copilot.hints import Hints
@@ -16,7 +16,7 @@ from dicom_node.pairing import check_one_patient, dates
 from dicom_node.volumes import load_series
 from domain.alignment import Alignment
 from domain.command import Command
-from domain.comparison import Change, Lesion, Verdict
+from domain.comparison import Change, Lesion, ToldPair, Verdict
 from domain.concepts import ConceptTable
 from domain.errors import CannotDoError
 from domain.ports import Progress, UidSource
@@ -59,6 +59,8 @@ class Comparison:
         On MR without marks: what became brighter or darker.
     refusal
         Why nothing was compared; None where something was.
+    told
+        What a person said is what; it went before matching.
     """
 
     current_date: date | None
@@ -70,6 +72,7 @@ class Comparison:
     brightness: BrightnessChange | None = None
     refusal: str | None = None
     notes: tuple[str, ...] = ()
+    told: tuple[ToldPair, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +102,7 @@ class Comparer:
         progress: Progress,
         engine: str | None = None,
         standing: Standing | None = None,
+        told: Sequence[ToldPair] = (),
     ) -> Compared:
         """Return what became of what was pointed at, or reported of the prior.
 
@@ -110,11 +114,14 @@ class Comparer:
         standing
             Gives the lesions that are outlined on the current study already: they are compared as
             they are, and not written again.
+        told
+            What a person said is what: it goes before matching.
 
         Raises
         ------
         InputError
-            For files, hints or an engine's name that cannot be used, or another patient's prior.
+            For files, hints or an engine's name that cannot be used, another patient's prior, or
+            told pairs of lesions that are not there, are told twice or are of two sides.
         ModelMissingError
             If the engine's weights are not installed.
         """
@@ -135,7 +142,9 @@ class Comparer:
             prior=load_series(prior.images, progress),
             notes=notes,
         )
-        made = Comparison(current_date=when.current, prior_date=when.prior, days=days)
+        made = Comparison(
+            current_date=when.current, prior_date=when.prior, days=days, told=tuple(told)
+        )
         work.read_marks(hints, prior.hints)
         work.standing = standing(work.current) if standing else ()
         outcome = self._compared(work, made, prior, progress)
@@ -174,6 +183,10 @@ class Comparer:
         current: Sequence[Item],
         earlier: Sequence[Item],
     ) -> "_Outcome":
+        told, left_out = still_told(
+            made.told, [each.lesion for each in current], [each.lesion for each in earlier]
+        )
+        work.notes += left_out
         pairing = Pairing(
             segmenter=work.segmenter,
             current=Side(
@@ -192,6 +205,7 @@ class Comparer:
             days=made.days,
             on_prior=work.found_on_prior,
             on_current=work.found_on_current,
+            told=told,
         )
         paired = tuple(
             self._followed(replace(each, change=_explained(each.change, alignment)))
@@ -199,7 +213,7 @@ class Comparer:
         )
         changes = tuple(each.change for each in paired)
         work.notes += work.refusals
-        compared = replace(made, changes=changes, recist=assessed(changes))
+        compared = replace(made, changes=changes, recist=assessed(changes), told=told)
         return _Outcome(comparison=compared, paired=paired)
 
     def _followed(self, paired: Paired) -> Paired:

@@ -1,4 +1,4 @@
-"""Lesions of both studies to changes: matched, then what is left sought on the other study."""
+"""Lesions to changes: paired as told, matched, then what is left sought on the other study."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -6,15 +6,17 @@ from typing import Final
 
 import numpy as np
 
+from copilot.comparing import questions
 from copilot.comparing.seeking import Found, Side, Sought, sought
 from domain.alignment import Alignment
-from domain.comparison import Change, Lesion, Verdict
+from domain.comparison import Answer, Change, Lesion, ToldPair, Verdict
+from domain.errors import InputError
 from domain.ports import Segmenter
 from domain.prompt import Prompt
 from domain.segment import Segment
 from domain.volume import Mask
-from reporting.priors.change import asked, changed
-from reporting.priors.matching import matched
+from reporting.priors.change import as_told, asked, changed
+from reporting.priors.matching import Pair, matched, reach_mm, told_places
 from reporting.priors.presence import carried
 
 _SAME: Final = 0.3
@@ -46,6 +48,37 @@ class Paired:
 MakeItem = Callable[[Segment, Prompt, str], Item]
 
 
+@dataclass(kw_only=True, eq=False)
+class _Round:
+    """One round of pairing under way.
+
+    Attributes
+    ----------
+    pool
+        The prior's lesions, and behind ``known`` of them those that were found there.
+    taken
+        Which current lesion has a lesion of the pool.
+    doubted_current, doubted_prior
+        Whose partner a lesion may be as well, by the open question of a matched pair.
+    told_current, told_prior
+        What was told of a lesion, by its place.
+    """
+
+    current: Sequence[Item]
+    pool: list[Item]
+    known: int
+    taken: dict[int, int]
+    told_current: dict[int, ToldPair]
+    told_prior: dict[int, ToldPair]
+    doubted_current: dict[int, Item]
+    doubted_prior: dict[int, Item]
+    found: list[Paired] = field(default_factory=list)
+
+    def is_open(self, column: int) -> bool:
+        """Tell whether a lesion of the pool can be named in an answer."""
+        return column < self.known and column not in self.told_prior
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pairing:
     """What is needed to compare two studies' lesions.
@@ -56,6 +89,8 @@ class Pairing:
         Make an item of what was found on the other study; the name of its partner is given.
     days
         Between the studies; None where no rate can be given.
+    told
+        What a person said is what; it goes before matching.
     """
 
     segmenter: Segmenter
@@ -65,38 +100,127 @@ class Pairing:
     days: int | None
     on_prior: MakeItem
     on_current: MakeItem
+    told: Sequence[ToldPair] = ()
 
     def changes(self, current: Sequence[Item], prior: Sequence[Item]) -> tuple[Paired, ...]:
-        """Return what became of every lesion, those of the current study first."""
-        there = [self._brought(each) for each in prior]
+        """Return what became of every lesion, those of the current study first.
+
+        Raises
+        ------
+        InputError
+            For a told pair of lesions that are not there, are told twice, or are of two sides.
+        """
+        here, there = [each.lesion for each in current], [self._brought(each) for each in prior]
+        places = told_places(self.told, here, there)
         matching = matched(
-            [each.lesion for each in current],
-            there,
-            lambda row, column: self._dice(current[row], prior[column]),
+            here, there, lambda row, column: self._dice(current[row], prior[column]), places
         )
         by_current = {pair.current: pair for pair in matching.pairs}
-        taken: dict[int, int] = {pair.prior: pair.current for pair in matching.pairs}
-        pool = list(prior)
-        found: list[Paired] = []
+        going = _Round(
+            current=current,
+            pool=list(prior),
+            known=len(prior),
+            taken={pair.prior: pair.current for pair in matching.pairs},
+            told_current={
+                row: told
+                for told, (row, _) in zip(self.told, places, strict=True)
+                if row is not None
+            },
+            told_prior={
+                column: told
+                for told, (_, column) in zip(self.told, places, strict=True)
+                if column is not None
+            },
+            doubted_current={
+                row: prior[pair.prior]
+                for pair in matching.pairs
+                for row, column in pair.rivals
+                if column == pair.prior
+            },
+            doubted_prior={
+                column: current[pair.current]
+                for pair in matching.pairs
+                for row, column in pair.rivals
+                if row == pair.current
+            },
+        )
         for row, item in enumerate(current):
-            pair = by_current.get(row)
-            if pair is None:
-                found.append(self._unmatched(row, item, pool, taken, found))
-                continue
-            made = self._pair(item, pool[pair.prior])
-            if pair.rivals:
-                names = sorted(
-                    {current[r].lesion.label for r, _ in pair.rivals if r != row}
-                    | {pool[c].lesion.label for _, c in pair.rivals if c != pair.prior}
+            pair, told = by_current.get(row), going.told_current.get(row)
+            if pair is None and told is None:
+                going.found.append(self._unmatched(row, item, going))
+            elif pair is None:
+                assert told is not None
+                going.found.append(self._told_alone(item, None, told))
+            elif told is not None:
+                going.found.append(self._told_pair(item, there[pair.prior], pair, going, told))
+            else:
+                going.found.append(self._matched(item, pair, going))
+        left = [column for column in range(len(prior)) if column not in going.taken]
+        return (*going.found, *(self._left(column, going) for column in left))
+
+    def _matched(self, item: Item, pair: Pair, going: _Round) -> Paired:
+        made = self._pair(item, going.pool[pair.prior])
+        if not pair.rivals:
+            return made
+        columns = {pair.prior} | {c for r, c in pair.rivals if r == pair.current}
+        others = (
+            [going.current[r].lesion for r, _ in pair.rivals if r != pair.current],
+            [going.pool[c].lesion for c in sorted(columns) if c != pair.prior],
+        )
+        answers = tuple(self._answer(item, going.pool[column]) for column in sorted(columns))
+        answers = (*answers, self._answer(item, None))
+        question = questions.which(item.lesion, going.pool[pair.prior].lesion, *others)
+        return replace(made, change=asked(made.change, question, answers))
+
+    def _answer(self, current: Item | None, prior: Item | None) -> Answer:
+        index = None
+        if prior is not None:
+            place = self.prior.volume.grid.to_index(np.array(prior.lesion.centre_lps_mm))
+            index = int(np.clip(round(float(place[0])), 0, self.prior.volume.grid.shape[0] - 1))
+        return Answer(
+            current=current.lesion if current else None,
+            prior=prior.lesion if prior else None,
+            slice_index=index,
+        )
+
+    def _told_pair(
+        self, item: Item, brought: Lesion, pair: Pair, going: _Round, told: ToldPair
+    ) -> Paired:
+        made = self._pair(item, going.pool[pair.prior])
+        reach = reach_mm(item.lesion, brought)
+        warning = None
+        if pair.distance_mm > reach:
+            warning = (
+                f"the told pair lies {pair.distance_mm:.0f} mm apart after alignment; matching "
+                f"allows {reach:.0f} mm"
+            )
+        return replace(made, change=as_told(made.change, told, warning))
+
+    def _told_alone(self, current: Item | None, prior: Item | None, told: ToldPair) -> Paired:
+        """Return a lesion that was told to have no partner; what is not shown stays not shown."""
+        verdict = Verdict.NEW if current is not None else Verdict.RESOLVED
+        item = current or prior
+        here, other = self.current, self.prior
+        if current is None:
+            here, other = other, here
+        assert item is not None
+        reasons: tuple[str, ...] = (told.in_words(),)
+        if item.segment is not None:
+            mask, grid = item.segment.mask, other.volume.grid
+            if carried(mask, grid, here.there, here.back) is None:
+                verdict = Verdict.OUT_OF_FIELD
+                reasons = (
+                    f"its place is outside the images of the {other.name}: nothing can be said",
+                    *reasons,
                 )
-                question = (
-                    f"is {item.lesion.label} the {pool[pair.prior].lesion.label} of the prior? "
-                    f"{' and '.join(names)} would fit nearly as well"
-                )
-                made = replace(made, change=asked(made.change, question))
-            found.append(made)
-        left = [column for column in range(len(prior)) if column not in taken]
-        return (*found, *(self._gone(pool[column], current) for column in left))
+        change = Change(
+            verdict=verdict,
+            current=current.lesion if current else None,
+            prior=prior.lesion if prior else None,
+            reasons=reasons,
+            told=told,
+        )
+        return Paired(change=change, current=current, prior=prior)
 
     def _brought(self, item: Item) -> Lesion:
         x, y, z = self.alignment.to_current(item.lesion.centre_lps_mm)
@@ -121,79 +245,148 @@ class Pairing:
         )
         return Paired(change=change, current=current, prior=prior)
 
-    def _unmatched(
-        self,
-        row: int,
-        item: Item,
-        pool: list[Item],
-        taken: dict[int, int],
-        found: list[Paired],
-    ) -> Paired:
+    def _unmatched(self, row: int, item: Item, going: _Round) -> Paired:
         """Return what becomes of a lesion that no lesion of the prior was matched with."""
         assert item.segment is not None
         search = sought(self.segmenter, item.segment, item.prompt, self.current, self.prior)
         if search.segment is None:
-            return Paired(change=_alone(search, item.lesion, None), current=item)
+            change = self._alone(search, item, None)
+            maybe = going.doubted_current.get(row)
+            if maybe is not None and change.verdict is Verdict.NEW:
+                question = questions.new_or(item.lesion, maybe.lesion)
+                answers = (self._answer(item, maybe), self._answer(item, None))
+                change = asked(change, question, answers)
+            return Paired(change=change, current=item)
         same = next(
             (
                 column
-                for column, each in enumerate(pool)
+                for column, each in enumerate(going.pool)
                 if each.segment is not None and dice(each.segment.mask, search.segment.mask) > _SAME
             ),
             None,
         )
         if same is None:
             prior = self.on_prior(search.segment, item.prompt, item.lesion.label)
-            pool.append(prior)
-            taken[len(pool) - 1] = row
+            going.pool.append(prior)
+            going.taken[len(going.pool) - 1] = row
             return self._pair(item, prior)
-        made = self._pair(item, pool[same])
-        if same in taken:
-            other = found[taken[same]] if taken[same] < len(found) else None
-            name = other.change.current.label if other and other.change.current else "another"
-            question = (
-                f"{item.lesion.label} and {name} lie where the prior shows one lesion: did it "
-                "divide, or is one of them new?"
-            )
-            if other is not None:
-                found[taken[same]] = replace(other, change=asked(other.change, question))
-            return replace(made, change=asked(made.change, question))
-        taken[same] = row
+        if same in going.told_prior:
+            return self._beside_told(item, going.pool[same], going.told_prior[same])
+        made = self._pair(item, going.pool[same])
+        if same in going.taken:
+            return self._divided(made, item, same, going)
+        going.taken[same] = row
         return made
 
-    def _gone(self, item: Item, current: Sequence[Item]) -> Paired:
+    def _divided(self, made: Paired, item: Item, same: int, going: _Round) -> Paired:
+        """Ask of two current lesions where the prior shows one."""
+        at = going.taken[same]
+        other = going.found[at] if at < len(going.found) else None
+        question = questions.divided(item.lesion, going.current[at].lesion)
+
+        def answers(current: Item) -> tuple[Answer, ...]:
+            is_it = (self._answer(current, going.pool[same]),) if going.is_open(same) else ()
+            return (*is_it, self._answer(current, None))
+
+        if other is not None and other.current is not None:
+            change = asked(other.change, question, answers(other.current))
+            going.found[at] = replace(other, change=change)
+        return replace(made, change=asked(made.change, question, answers(item)))
+
+    def _beside_told(self, item: Item, prior: Item, told: ToldPair) -> Paired:
+        """Ask of a current lesion that lies where the prior shows one that is told already."""
+        change = Change(
+            verdict=Verdict.AMBIGUOUS,
+            current=item.lesion,
+            prior=None,
+            reasons=(f"on the prior only {prior.lesion.label} lies in its place",),
+            question=questions.new_beside(item.lesion, prior.lesion, told),
+            answers=(self._answer(item, None),),
+        )
+        return Paired(change=change, current=item)
+
+    def _left(self, column: int, going: _Round) -> Paired:
         """Return what becomes of a lesion of the prior that nothing current was matched with."""
+        item = going.pool[column]
+        if column in going.told_prior:
+            return self._told_alone(None, item, going.told_prior[column])
         if item.segment is None:
             reason = "it has no outline on the prior: mark it on the current study to compare it"
             change = Change(
                 verdict=Verdict.NOT_COMPARED, current=None, prior=item.lesion, reasons=(reason,)
             )
             return Paired(change=change, prior=item)
-        if item.lesion.reported_by is not None:
-            return self._reported_gone(item, current)
-        search = sought(self.segmenter, item.segment, item.prompt, self.prior, self.current)
-        return self._ended(search, item, current)
-
-    def _reported_gone(self, item: Item, current: Sequence[Item]) -> Paired:
-        """Seek another tool's lesion: no engine of ours outlined it, so any may."""
-        assert item.segment is not None
+        # no engine of ours outlined another tool's lesion, so any may find it
+        by_any = item.lesion.reported_by is not None
         search = sought(
-            self.segmenter, item.segment, item.prompt, self.prior, self.current, any_engine=True
+            self.segmenter, item.segment, item.prompt, self.prior, self.current, any_engine=by_any
         )
-        return self._ended(search, item, current)
+        return self._ended(search, column, going)
 
-    def _ended(self, search: Sought, item: Item, current: Sequence[Item]) -> Paired:
+    def _ended(self, search: Sought, column: int, going: _Round) -> Paired:
+        item = going.pool[column]
         if search.segment is None:
-            return Paired(change=_alone(search, None, item.lesion), prior=item)
-        for each in current:
+            change = self._alone(search, None, item)
+            maybe = going.doubted_prior.get(column)
+            if maybe is not None and change.verdict is Verdict.RESOLVED:
+                question = questions.gone_or(item.lesion, maybe.lesion)
+                answers = (self._answer(maybe, item), self._answer(None, item))
+                change = asked(change, question, answers)
+            return Paired(change=change, prior=item)
+        for row, each in enumerate(going.current):
             if each.segment is not None and dice(each.segment.mask, search.segment.mask) > _SAME:
-                made = self._pair(each, item)
-                question = (
-                    f"{item.lesion.label} of the prior lies where {each.lesion.label} is: did two "
-                    "lesions grow together?"
-                )
-                return replace(made, change=asked(made.change, question))
+                return self._grown_together(item, each, going.told_current.get(row))
         return self._pair(self.on_current(search.segment, item.prompt, item.lesion.label), item)
+
+    def _grown_together(self, item: Item, each: Item, told: ToldPair | None) -> Paired:
+        """Ask of a prior lesion that lies where a current one is which has its own partner."""
+        gone = self._answer(None, item)
+        if told is None:
+            made = self._pair(each, item)
+            question = questions.grown_together(item.lesion, each.lesion)
+            answers = (self._answer(each, item), gone)
+            return replace(made, change=asked(made.change, question, answers))
+        change = Change(
+            verdict=Verdict.AMBIGUOUS,
+            current=None,
+            prior=item.lesion,
+            reasons=(f"on the current study only {each.lesion.label} lies in its place",),
+            question=questions.gone_beside(item.lesion, each.lesion, told),
+            answers=(gone,),
+        )
+        return Paired(change=change, prior=item)
+
+    def _alone(self, search: Sought, current: Item | None, prior: Item | None) -> Change:
+        """Return the verdict on a lesion of one study alone."""
+        verdict = {
+            Found.ABSENT: Verdict.NEW if current is not None else Verdict.RESOLVED,
+            Found.OUT_OF_FIELD: Verdict.OUT_OF_FIELD,
+        }.get(search.found, Verdict.AMBIGUOUS)
+        change = Change(
+            verdict=verdict,
+            current=current.lesion if current else None,
+            prior=prior.lesion if prior else None,
+            reasons=(search.says,),
+        )
+        if verdict is not Verdict.AMBIGUOUS:
+            return change
+        return asked(change, questions.is_there(change), (self._answer(current, prior),))
+
+
+def still_told(
+    told: Sequence[ToldPair], current: Sequence[Lesion], prior: Sequence[Lesion]
+) -> tuple[tuple[ToldPair, ...], tuple[str, ...]]:
+    """Return told pairs without those kept of an earlier comparison that fit no more, and notes."""
+    kept: list[ToldPair] = []
+    notes: list[str] = []
+    for pair in told:
+        try:
+            told_places((pair,) if pair.is_kept else (), current, prior)
+        except InputError as error:
+            notes.append(f"a pair told before is left out: {error}")
+        else:
+            kept.append(pair)
+    return tuple(kept), tuple(notes)
 
 
 def dice(one: Mask, other: Mask) -> float:
@@ -202,19 +395,3 @@ def dice(one: Mask, other: Mask) -> float:
         return 0.0
     both = np.count_nonzero(one.voxels & other.voxels)
     return 2.0 * both / max(one.voxel_count + other.voxel_count, 1)
-
-
-def _alone(search: Sought, current: Lesion | None, prior: Lesion | None) -> Change:
-    """Return the verdict on a lesion of one study alone."""
-    verdict = {
-        Found.ABSENT: Verdict.NEW if current is not None else Verdict.RESOLVED,
-        Found.OUT_OF_FIELD: Verdict.OUT_OF_FIELD,
-    }.get(search.found, Verdict.AMBIGUOUS)
-    question = None
-    if verdict is Verdict.AMBIGUOUS:
-        label = next(each.label for each in (current, prior) if each is not None)
-        other = "the prior" if current is not None else "the current study"
-        question = f"is {label} on {other}? Mark it there, or say that it is not"
-    return Change(
-        verdict=verdict, current=current, prior=prior, reasons=(search.says,), question=question
-    )

@@ -4,7 +4,7 @@ from typing import Any
 
 from copilot.comparing.comparer import Comparison
 from domain.alignment import Alignment
-from domain.comparison import Change, DoublingTime, Lesion
+from domain.comparison import Answer, Change, DoublingTime, Lesion, ToldPair
 from reporting.priors.difference import BrightnessChange, Part
 from reporting.priors.recist import Assessment
 from reporting.priors.wording import compared_with, said
@@ -27,7 +27,13 @@ def printed_comparison(comparison: Comparison) -> dict[str, Any]:
         "recist": _recist(comparison.recist) if comparison.recist else None,
         "refusal": comparison.refusal,
         "notes": list(comparison.notes),
+        "told": [printed_told(each) for each in comparison.told],
     }
+
+
+def printed_told(told: ToldPair) -> dict[str, str | None]:
+    """Return what a person said, as plain values."""
+    return {"current": told.current, "prior": told.prior, "by": told.by}
 
 
 def _alignment(alignment: Alignment) -> dict[str, Any]:
@@ -57,7 +63,19 @@ def _change(change: Change) -> dict[str, Any]:
         "limits_percent": list(change.limit_percent) if change.limit_percent else None,
         "doubling_time": _doubling(change.doubling) if change.doubling else None,
         "question": change.question,
+        "answers": [_answer(each) for each in change.answers],
+        "told": printed_told(change.told) if change.told else None,
         "warnings": list(change.warnings),
+    }
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    told = answer.told
+    return {
+        "says": answer.in_words(),
+        "pair": {"current": told.current, "prior": told.prior},
+        "prior": _lesion(answer.prior) if answer.prior else None,
+        "slice": answer.slice_index,
     }
 
 

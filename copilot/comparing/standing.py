@@ -11,6 +11,7 @@ from copilot.comparing.pairing import Item
 from copilot.results import Result, Results, State
 from copilot.twins import SEG
 from dicom_node.seg_reader import read_segmentation
+from domain.comparison import ToldPair
 from domain.concepts import Concept, ConceptTable
 from domain.prompt import Point, Prompt
 from domain.segment import AlgorithmType, Provenance, Segment
@@ -118,6 +119,33 @@ def comparison_of(results: Iterable[Result]) -> Result | None:
     known = {each.id: each for each in results}
     made = [each for each in known.values() if _is_confirmed(each, known)]
     return max(made, key=lambda each: each.at, default=None)
+
+
+def told_since(
+    results: Iterable[Result], prior: SeriesUID, told: Sequence[ToldPair] | None
+) -> tuple[ToldPair, ...]:
+    """Return what holds of pairs that persons told, of a series compared with a prior.
+
+    Without new ones those of the newest comparison hold on. What is told again as it was stays by
+    the person who said it first.
+
+    Parameters
+    ----------
+    told
+        All that is to hold, where a person says so; None where nobody does.
+    """
+    made = [
+        each
+        for each in results
+        if each.document.get("comparison") and each.state is not State.REJECTED
+        if each.document["prior"]["series_instance_uid"] == prior
+    ]
+    newest = max(made, key=lambda each: each.at, default=None)
+    before = newest.document["comparison"].get("told", ()) if newest is not None else ()
+    kept = {(each["current"], each["prior"]): ToldPair(**each, is_kept=True) for each in before}
+    if told is None:
+        return tuple(kept.values())
+    return tuple(kept.get((each.current, each.prior), each) for each in told)
 
 
 def _is_confirmed(result: Result, known: dict[str, Result]) -> bool:

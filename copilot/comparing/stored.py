@@ -10,13 +10,20 @@ from copilot.analysis import Analysis
 from copilot.comparing.choosing import ChosenPrior, NoPrior, PriorShelf, SeveralPriors
 from copilot.comparing.comparer import NOTHING_MARKED, Compared, Comparer, Prior
 from copilot.comparing.printing import printed_comparison
-from copilot.comparing.standing import CONFIRMED, Standing, is_organ, standing_marks
+from copilot.comparing.standing import (
+    CONFIRMED,
+    Standing,
+    is_organ,
+    standing_marks,
+    told_since,
+)
 from copilot.hints import Hints
 from copilot.printing import printed_analysis
 from copilot.results import Result, Results
 from copilot.twins import SEG, SR
 from dicom_node.files import read_dataset
 from domain.command import Command, CompareCommand
+from domain.comparison import ToldPair
 from domain.concepts import ConceptTable
 from domain.errors import UnreadableFileError
 from domain.ports import Progress
@@ -38,6 +45,8 @@ class Asked:
         Images of ``series``.
     prior
         The series that a person has beside it; None leaves the choice to the rules.
+    told
+        What a person says is what; None takes what was told at the comparison before.
     """
 
     series: SeriesUID
@@ -47,6 +56,7 @@ class Asked:
     hints: Hints
     engine: str | None
     prior: SeriesUID | None
+    told: tuple[ToldPair, ...] | None = None
 
 
 class StoredComparer:
@@ -73,7 +83,8 @@ class StoredComparer:
         Raises
         ------
         InputError
-            For a prior that is not stored or is another patient's, or hints that do not fit.
+            For a prior that is not stored or is another patient's, or hints or told pairs that do
+            not fit.
         ModelMissingError
             If the engine's weights are not installed.
         """
@@ -108,6 +119,7 @@ class StoredComparer:
             progress=progress,
             engine=asked.engine or self._engine(standing),
             standing=lambda volume: standing.items(self._results, self._concepts, volume),
+            told=told_since(self._results.of_series(asked.series), prior.series, asked.told),
         )
         notes = (*standing.notes, *notes)
         return self._document(asked, prior, compared, folder=folder, standing=standing, notes=notes)

@@ -1,5 +1,6 @@
 """One comparison under way: marks and reports to lesions on both studies."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -50,12 +51,20 @@ class Work:
             self.prompts = self.prior_prompts = named  # an organ, by its name on both
 
     def read_reports(self, paths: Sequence[Path]) -> None:
-        """Take what was reported of the prior."""
+        """Take what was reported of the prior, each by a name of its own.
+
+        Reports count their findings for themselves: the second "Finding 1" is "Finding 1 (2)".
+        """
         found = earlier_reports(paths, self.prior)
         self.notes += found.notes
+        names: Counter[str] = Counter()
         for each in _once(found.lesions):
             lesion = reported_lesion(self.prior, each)
             if lesion is not None:
+                names[lesion.label] += 1
+                if names[lesion.label] > 1:
+                    name = f"{lesion.label} ({names[lesion.label]})"
+                    lesion = replace(lesion, label=name)
                 self.reported.append(Item(lesion=lesion, segment=each.segment))
 
     def outlined_now(self) -> tuple[Segment, ...]:

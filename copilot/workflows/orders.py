@@ -18,6 +18,7 @@ from copilot.understanding import understood
 from copilot.workflows.glimpses import Glimpses
 from copilot.workflows.running import Running
 from domain.command import Command, CompareCommand, MeasureCommand, SegmentCommand
+from domain.comparison import ToldPair
 from domain.errors import RadcopilotError
 from domain.ports import Grammar, Progress
 from domain.uids import SeriesUID
@@ -34,6 +35,7 @@ class Order:
 
     ``rule`` is the site's rule that asked for it, and ``images`` how many it saw; empty where a
     person did. ``prior`` is the series it is compared with; None leaves that to the rules.
+    ``told`` is what a person said is what; None takes what was told at the comparison before.
     """
 
     identity: str
@@ -45,6 +47,7 @@ class Order:
     rule: str = ""
     images: int = 0
     prior: SeriesUID | None = None
+    told: tuple[ToldPair, ...] | None = None
 
 
 class Place(Protocol):
@@ -230,6 +233,7 @@ class Hand:
             hints=self._place.hints(order.hints),
             engine=order.engine,
             prior=order.prior,
+            told=order.told,
         )
         with self._place.folder(order.identity) as folder:
             document = comparing.compare(asked, folder, progress)

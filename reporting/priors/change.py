@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from domain.comparison import Change, Lesion, Origin, Verdict
+from domain.comparison import Answer, Change, Lesion, Origin, ToldPair, Verdict
 from reporting.priors.doubling import doubling_time
 from reporting.priors.limits import limits
 
@@ -67,6 +67,12 @@ def changed(
     )
 
 
-def asked(change: Change, question: str) -> Change:
+def asked(change: Change, question: str, answers: tuple[Answer, ...] = ()) -> Change:
     """Return a change whose pair a person must confirm: the numbers stay, the verdict is open."""
-    return replace(change, verdict=Verdict.AMBIGUOUS, question=question)
+    return replace(change, verdict=Verdict.AMBIGUOUS, question=question, answers=answers)
+
+
+def as_told(change: Change, told: ToldPair, warning: str | None = None) -> Change:
+    """Return a change of a pair that a person told, which is among its reasons."""
+    warnings = change.warnings if warning is None else (*change.warnings, warning)
+    return replace(change, told=told, reasons=(*change.reasons, told.in_words()), warnings=warnings)

@@ -129,6 +129,24 @@ export interface LesionEntry {
   reported_by: string | null;
 }
 
+/** Which lesion is which, by tracking UIDs or labels; without one of both the other has no partner. */
+export interface PairEntry {
+  current: string | null;
+  prior: string | null;
+}
+
+export interface AnswerEntry {
+  says: string;
+  pair: PairEntry;
+  prior: LesionEntry | null;
+  /** Of the prior's lesion, on its own images, from 0. */
+  slice: number | null;
+}
+
+export interface ToldEntry extends PairEntry {
+  by: string | null;
+}
+
 export interface ChangeEntry {
   verdict: string;
   reasons: string[];
@@ -138,6 +156,9 @@ export interface ChangeEntry {
   limits_percent: [number, number] | null;
   doubling_time: { text: string } | null;
   question: string | null;
+  /** Missing in comparisons of earlier versions, as is ``told``. */
+  answers?: AnswerEntry[];
+  told?: ToldEntry | null;
   warnings: string[];
   sentence: string;
 }
@@ -178,6 +199,8 @@ export interface ComparisonEntry {
   recist: RecistEntry | null;
   refusal: string | null;
   notes: string[];
+  /** What persons said is what: it went before matching. */
+  told?: ToldEntry[];
 }
 
 export interface PriorEntry {
@@ -211,6 +234,8 @@ export interface Result {
   prior_masks?: { segment: number; tracking_uid: string }[];
   /** Earlier series that fit equally well: the reader chooses. */
   prior_choices?: PriorEntry[];
+  /** What was pointed at; empty where nothing was. */
+  hints?: Record<string, unknown>;
   /** The masks that were compared as they are. */
   compared?: { result: string; segment: number; tracking_uid: string }[];
   corrects?: string;

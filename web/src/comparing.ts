@@ -3,7 +3,14 @@
 
 import { computed, effect, signal } from '@preact/signals';
 
-import type { ChangeEntry, ComparisonEntry, LesionEntry, Result } from './api.ts';
+import type {
+  AnswerEntry,
+  ChangeEntry,
+  ComparisonEntry,
+  LesionEntry,
+  PairEntry,
+  Result,
+} from './api.ts';
 import type { Vector } from './geometry.ts';
 import { gotoIndex, select } from './looking.ts';
 import { Mask } from './mask.ts';
@@ -129,8 +136,55 @@ export async function showComparison(result: Result): Promise<void> {
 
 const capital = (text: string): string => text[0]!.toUpperCase() + text.slice(1);
 
-export const labelOf = ({ current, prior }: ChangeEntry): string =>
-  (current ?? prior)?.label ?? 'the lesion';
+/** How a change's lesion is called; one that the prior alone has says so: both studies count from 1. */
+export function labelOf({ current, prior }: ChangeEntry): string {
+  if (current) return current.label;
+  if (!prior) return 'the lesion';
+  return /^prior /i.test(prior.label) ? prior.label : `${prior.label} of the prior`;
+}
+
+/** Return why the questions of a comparison cannot be answered on the page; null where they can. */
+export function whyNotAnswered(result: Result): string | null {
+  if (!Object.keys(result.hints ?? {}).length) return null;
+  return (
+    'This comparison is of what was pointed at: accept its outlines, say "compare with the prior", ' +
+    'and answer there.'
+  );
+}
+
+/** Tell whether the series is being compared: an answer to the earlier comparison comes too late. */
+export const isComparing = computed(() =>
+  [...results.value.values()].some(
+    ({ state, command, series_instance_uid }) =>
+      state === 'running' &&
+      command.action === 'compare' &&
+      series_instance_uid === open.value?.drawn.info.series_instance_uid,
+  ),
+);
+
+const isSame = (one: PairEntry, other: PairEntry): boolean =>
+  one.current === other.current && one.prior === other.prior;
+
+/** Return all that is told once an answer is: what was told of its lesions before makes way. */
+export function withAnswer(result: Result, { pair }: AnswerEntry): PairEntry[] {
+  const before = result.comparison?.told ?? [];
+  const stays = before.filter(
+    ({ current, prior }) =>
+      !(current !== null && current === pair.current) && !(prior !== null && prior === pair.prior),
+  );
+  return [...stays, pair];
+}
+
+/** Return all that is told once one pair is taken back. */
+export const withoutTold = (result: Result, told: PairEntry): PairEntry[] =>
+  (result.comparison?.told ?? []).filter((each) => !isSame(each, told));
+
+/** Show an answer's lesion on the prior that stands beside. */
+export async function goToAnswer(result: Result, { prior }: AnswerEntry): Promise<void> {
+  const beside = open.value?.prior?.drawn.info.series_instance_uid;
+  if (!prior || result.prior?.series_instance_uid !== beside) return;
+  await viewer().gotoBeside?.(prior.centre_lps_mm);
+}
 
 /** Bring both studies to a lesion: where one has none, to its place by the rigid alignment. */
 export async function goToLesion(result: Result, change: ChangeEntry): Promise<void> {

@@ -3,6 +3,7 @@
 import { batch } from '@preact/signals';
 import {
   type Delivery,
+  type PairEntry,
   type Result,
   type Station,
   get,
@@ -186,6 +187,36 @@ function answerOnPrior(result: Result): void {
   say('Outlined on the prior: open that study to accept or reject it.');
 }
 
+async function begin(body: Record<string, unknown>): Promise<void> {
+  const began = await post<Result>('/api/commands', body);
+  remember(began);
+  const isForPage = AT_ONCE.has(began.command.action) || began.state !== 'running';
+  if (isForPage || began.command.action === 'question') return answer(began);
+  asked.add(began.id);
+  const known = results.value.get(began.id);
+  if (!known) results.value = new Map(results.value).set(began.id, began);
+  void glimpse(began);
+  // it may have been done before the answer came
+  await loadResult(began.id);
+}
+
+/** Compare again with what the reader says is what, and nothing pointed at. */
+export async function compareTold(result: Result, pairs: readonly PairEntry[]): Promise<void> {
+  const now = open.value;
+  if (!now || result.series_instance_uid !== now.drawn.info.series_instance_uid) return;
+  question.value = null;
+  said.value = null;
+  await attempt(async () => {
+    await begin({
+      series_instance_uid: result.series_instance_uid,
+      text: 'compare with the prior',
+      wait: false,
+      prior: result.prior?.series_instance_uid,
+      pairs: pairs.map(({ current, prior }) => ({ current, prior })),
+    });
+  });
+}
+
 /** Send a sentence with what was pointed at; ``prior`` is the series to compare with. */
 export async function command(text: string, prior?: string): Promise<void> {
   const now = open.value;
@@ -203,16 +234,7 @@ export async function command(text: string, prior?: string): Promise<void> {
     if (extent.value) body['slices'] = [extent.value[0], extent.value[1] + 1];
     if (engine.value) body['engine'] = engine.value;
     if (prior) body['prior'] = prior;
-    const began = await post<Result>('/api/commands', body);
-    remember(began);
-    const isForPage = AT_ONCE.has(began.command.action) || began.state !== 'running';
-    if (isForPage || began.command.action === 'question') return answer(began);
-    asked.add(began.id);
-    const known = results.value.get(began.id);
-    if (!known) results.value = new Map(results.value).set(began.id, began);
-    void glimpse(began);
-    // it may have been done before the answer came
-    await loadResult(began.id);
+    await begin(body);
   });
 }
 

@@ -1,14 +1,26 @@
 import { whyNot } from '../access.ts';
-import type { ChangeEntry, ComparisonEntry, LesionEntry, RecistEntry, Result } from '../api.ts';
+import type {
+  ChangeEntry,
+  ComparisonEntry,
+  LesionEntry,
+  RecistEntry,
+  Result,
+  ToldEntry,
+} from '../api.ts';
 import {
   comparison,
   dismissComparison,
+  goToAnswer,
   goToLesion,
+  isComparing,
   isOutOfDate,
   keyOf,
   labelOf,
+  whyNotAnswered,
+  withAnswer,
+  withoutTold,
 } from '../comparing.ts';
-import { command } from '../orders.ts';
+import { command, compareTold } from '../orders.ts';
 import { ordinal, selected } from '../station.ts';
 
 /** The words of the verdicts that have a colour of their own; the word always stands beside it. */
@@ -78,6 +90,58 @@ function Sizes({ change, made }: { change: ChangeEntry; made: ComparisonEntry })
   );
 }
 
+/** What can be answered to a change's question; a look at each on the prior comes before the press. */
+function Answers({ result, change }: { result: Result; change: ChangeEntry }) {
+  const answers = change.answers ?? [];
+  if (!change.question || !answers.length || whyNot('command')) return null;
+  const reason = whyNotAnswered(result);
+  if (reason) return <p class="quiet small">{reason}</p>;
+  return (
+    <div class="answers" role="group" aria-label={`Answer: ${change.question}`}>
+      {answers.map((each) => (
+        <button
+          key={each.says}
+          type="button"
+          data-testid="answer"
+          disabled={isComparing.value}
+          onMouseEnter={() => void goToAnswer(result, each)}
+          onFocus={() => void goToAnswer(result, each)}
+          onClick={() => void compareTold(result, withAnswer(result, each))}
+        >
+          {each.says}
+          {each.pair.current !== null && each.slice !== null && (
+            <span class="quiet small">, image {each.slice + 1}</span>
+          )}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function toldIn({ current, prior, by }: ToldEntry): string {
+  const what = prior === null ? 'Said to be new' : current === null ? 'Said to be gone' : 'Paired';
+  return by ? `${what} by ${by}.` : `${what} as told.`;
+}
+
+/** That a person decided a pair, and the way back. */
+function Told({ result, told }: { result: Result; told: ToldEntry }) {
+  return (
+    <p class="told small" data-testid="told">
+      {toldIn(told)}
+      {!whyNot('command') && !whyNotAnswered(result) && (
+        <button
+          type="button"
+          class="ghost"
+          disabled={isComparing.value}
+          onClick={() => void compareTold(result, withoutTold(result, told))}
+        >
+          Take back
+        </button>
+      )}
+    </p>
+  );
+}
+
 function Lesion({ result, change }: { result: Result; change: ChangeEntry }) {
   const key = keyOf(change.current);
   const origins = [change.prior, change.current].flatMap((lesion, n) =>
@@ -104,6 +168,8 @@ function Lesion({ result, change }: { result: Result; change: ChangeEntry }) {
       </button>
       <Sizes change={change} made={result.comparison!} />
       {change.question && <p class="warning">{change.question}</p>}
+      <Answers result={result} change={change} />
+      {change.told && <Told result={result} told={change.told} />}
       {change.warnings.map((each) => (
         <p key={each} class="warning">
           {each}
