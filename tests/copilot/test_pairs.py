@@ -57,12 +57,12 @@ def compared(studies):
     comparer = Comparer(analyst=home.analyst, concepts=home.concepts, uids=home.uids)
     prior_hints = Hints(points=(point(THEN, HIGH), point(THEN, LOW)))
 
-    def run(*told: ToldPair, prior="prior"):
+    def run(*told: ToldPair, prior="prior", current="current", at=prior_hints, here=None):
         return comparer.run(
-            one_series(dicom_files(studies / "current"), None),
-            replace(prior_of(studies / prior, None, (), ()), hints=prior_hints),
+            one_series(dicom_files(studies / current), None),
+            replace(prior_of(studies / prior, None, (), ()), hints=at),
             CompareCommand(),
-            hints=Hints(points=(point(NOW, BETWEEN, MOVED),)),
+            hints=Hints(points=(here or point(NOW, BETWEEN, MOVED),)),
             progress=no_progress,
             told=told,
         ).comparison
@@ -131,6 +131,24 @@ def test_what_cannot_be_told_is_refused_with_what_would_mend_it(compared):
     ):
         with pytest.raises(InputError, match=words):
             compared(*pairs)
+
+
+def test_what_is_told_against_the_images_is_said_so(compared, studies):
+    low = replace(BETWEEN, centre=(50.0, -10.0, -45.0))
+    now = Patient(seed=6, nodules=(low,)).seen(MOVED, spacing_mm=SPACING_MM)
+    then = Patient(seed=6, nodules=(HIGH,)).seen(spacing_mm=SPACING_MM, z_mm=(-20.0, 80.0))
+    studied(studies / "whole", now, "20230720")
+    studied(studies / "upper", then, "20230101")
+    at = {"at": Hints(points=(point(then, HIGH),)), "here": point(now, low, MOVED)}
+    new, _ = compared(told("Finding 1", None), prior="upper", current="whole", **at).changes
+    assert new.verdict is Verdict.OUT_OF_FIELD, "what the prior does not show is not new"
+    assert new.reasons[0].startswith("its place is outside the images of the prior")
+    assert "said to be new: none of the prior's lesions, as told" in new.reasons
+    pair = told("Finding 1", "Prior finding 1")
+    (far,) = compared(pair, prior="upper", current="whole", **at).changes
+    assert far.verdict is Verdict.STABLE
+    (warning,) = [each for each in far.warnings if "mm apart" in each]
+    assert warning.endswith("matching allows 10 mm")
 
 
 def test_what_was_told_before_and_fits_no_more_is_left_out_and_said(compared):
