@@ -24,6 +24,7 @@ _GROUP: Final = ("125007", "DCM")
 TRACKING_ID: Final = ("112039", "DCM")
 TRACKING_UID: Final = ("112040", "DCM")
 FINDING: Final = ("121071", "DCM")
+ALGORITHM_NAME: Final = ("111001", "DCM")
 _SEGMENT: Final = ("121191", "DCM")
 SITES: Final = frozenset({("363698007", "SCT"), ("G-C0E3", "SRT")})
 _SIDES: Final = {

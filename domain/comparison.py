@@ -51,6 +51,8 @@ class Lesion:
         Longest diameter on one slice, and across it.
     reported_by
         Tool and version that reported it; None for our own outline.
+    outlined_by
+        The engine that outlined it; another tool, where that is all that is known.
     """
 
     label: str
@@ -65,6 +67,7 @@ class Lesion:
     kind: Kind = Kind.OTHER
     origin: Origin = Origin.OUTLINED
     reported_by: str | None = None
+    outlined_by: str | None = None
     tracking_uid: InstanceUID | None = None
 
     def __post_init__(self) -> None:

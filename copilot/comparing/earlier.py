@@ -10,6 +10,7 @@ from dicom_node.equipment import MANUFACTURER
 from dicom_node.files import read_dataset
 from dicom_node.seg_reader import LABELMAP_STORAGE, LoadedSegment, read_segmentation
 from dicom_node.sr_reader import (
+    ALGORITHM_NAME,
     MeasurementReport,
     ReportedLesion,
     is_measurement_report,
@@ -32,12 +33,14 @@ class Earlier:
     segment
         Its outline on the prior's grid; None where only numbers are there.
     centre_lps_mm
-        Of outline or lines, in the prior's millimetres; None where it has no place.
+        Of outline, points or lines, in the prior's millimetres; None where it has no place.
+    outlined_by
+        The engine, where our own report names it; else the tool that reported it.
     """
 
     label: str
     made_by: str
-    is_ours: bool
+    outlined_by: str
     segment: Segment | None
     centre_lps_mm: Position | None
     reported: ReportedLesion | None
@@ -117,13 +120,16 @@ def _reported(
     loaded = None
     if lesion.segmentation_uid in segmentations:
         loaded = segmentations[lesion.segmentation_uid][1].get(lesion.segment_number or 1)
+    outlined_by = report.made_by
+    if outlined_by.startswith(MANUFACTURER) and (engine := lesion.item(ALGORITHM_NAME)):
+        outlined_by = engine.says
     segment = None
     if loaded is not None and not loaded.mask.is_empty:
-        segment = _segment(loaded, report.made_by, lesion.side)
+        segment = _segment(loaded, outlined_by, lesion.side)
     return Earlier(
         label=lesion.tracking_id or "a lesion",
         made_by=report.made_by,
-        is_ours=report.made_by.startswith(MANUFACTURER),
+        outlined_by=outlined_by,
         segment=segment,
         centre_lps_mm=_centre(segment, lesion),
         reported=lesion,
@@ -137,7 +143,7 @@ def _outlined(loaded: LoadedSegment, made_by: str) -> Earlier:
     return Earlier(
         label=loaded.tracking_id or loaded.label or f"segment {loaded.number}",
         made_by=made_by,
-        is_ours=made_by.startswith(MANUFACTURER),
+        outlined_by=made_by,
         segment=segment,
         centre_lps_mm=_centre(segment, None),
         reported=None,
@@ -145,13 +151,13 @@ def _outlined(loaded: LoadedSegment, made_by: str) -> Earlier:
     )
 
 
-def _segment(loaded: LoadedSegment, made_by: str, side: str | None) -> Segment:
+def _segment(loaded: LoadedSegment, outlined_by: str, side: str | None) -> Segment:
     return Segment(
         mask=loaded.mask,
         concept=None,
         side=side,
         provenance=Provenance(
-            engine=made_by,
+            engine=outlined_by,
             version="as reported",
             algorithm_type=AlgorithmType.MANUAL,
             prompt=f"segment {loaded.number} of the prior's SEG",

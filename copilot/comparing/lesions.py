@@ -43,6 +43,7 @@ def lesion_of(
         side=segment.side,
         kind=kind_of(segment, concept),
         origin=origin,
+        outlined_by=segment.provenance.engine,
     )
 
 
@@ -73,6 +74,7 @@ def reported_lesion(volume: Volume, earlier: Earlier) -> Lesion | None:
         else Kind.OTHER,
         origin=Origin.REPORTED if has_volume else Origin.REPORTED_OUTLINE,
         reported_by=earlier.made_by,
+        outlined_by=earlier.outlined_by,
         tracking_uid=earlier.tracking_uid,
     )
 

@@ -76,7 +76,8 @@ def _lesions(path: Path, volume: Volume) -> tuple[_Outlined, ...]:
         )
         label = loaded.tracking_id or loaded.label or f"segment {loaded.number}"
         lesion = lesion_of(volume, segment, None, label)
-        found.append((replace(lesion, tracking_uid=loaded.tracking_uid), segment))
+        lesion = replace(lesion, reported_by=made_by, tracking_uid=loaded.tracking_uid)
+        found.append((lesion, segment))
     if not found:
         raise EmptyMaskError(f"{path.name} has no segment with a voxel: there is nothing to do")
     return tuple(found)
@@ -104,8 +105,7 @@ def _changes(
     found: list[Change] = []
     for pair in matching.pairs:
         one, other = now[pair.current], then[pair.prior]
-        tools = {current[pair.current][1].provenance.engine, prior[pair.prior][1].provenance.engine}
-        change = changed(one, other, modality, days, len(tools) > 1)
+        change = changed(one, other, modality, days)
         if pair.rivals:
             question = f"is {one.label} the {other.label} of the prior? Another fits nearly as well"
             change = asked(change, question)

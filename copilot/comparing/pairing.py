@@ -238,11 +238,7 @@ class Pairing:
         return 0.0 if mask is None else dice(mask, current.segment.mask)
 
     def _pair(self, current: Item, prior: Item) -> Paired:
-        made_by = current.segment.provenance.engine if current.segment else None
-        other = prior.lesion.reported_by is not None and prior.lesion.reported_by != made_by
-        change = changed(
-            current.lesion, prior.lesion, self.current.volume.modality, self.days, other
-        )
+        change = changed(current.lesion, prior.lesion, self.current.volume.modality, self.days)
         return Paired(change=change, current=current, prior=prior)
 
     def _unmatched(self, row: int, item: Item, going: _Round) -> Paired:

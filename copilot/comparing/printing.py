@@ -94,6 +94,7 @@ def _lesion(lesion: Lesion) -> dict[str, Any]:
         "side": lesion.side,
         "origin": lesion.origin.value,
         "reported_by": lesion.reported_by,
+        "outlined_by": lesion.outlined_by,
     }
 
 

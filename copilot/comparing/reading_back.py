@@ -116,6 +116,7 @@ def _lesion(printed: Json | None) -> Lesion | None:
         kind=Kind(printed["kind"]),
         origin=Origin(printed["origin"]),
         reported_by=printed["reported_by"],
+        outlined_by=printed.get("outlined_by"),
         tracking_uid=None if uid is None else InstanceUID(uid),
     )
 

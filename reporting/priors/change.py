@@ -2,27 +2,25 @@
 
 from dataclasses import replace
 
-from domain.comparison import Answer, Change, Lesion, Origin, ToldPair, Verdict
+from domain.comparison import Answer, Change, Lesion, ToldPair, Verdict
 from reporting.priors.doubling import doubling_time
 from reporting.priors.limits import limits
 
 _OTHER_TOOL = (
-    "the prior's volume was reported by {}: two tools outline differently, and that difference is "
-    "in the change"
+    "the prior's outline is by {}, the current one by {}: two tools outline differently, and that "
+    "difference is in the change"
 )
 
 
-def changed(
-    current: Lesion, prior: Lesion, modality: str, days: int | None, other_tool: bool = False
-) -> Change:
+def changed(current: Lesion, prior: Lesion, modality: str, days: int | None) -> Change:
     """Return what became of a lesion seen on both studies.
+
+    A reported lesion that another tool or engine outlined is compared with a warning.
 
     Parameters
     ----------
     days
         Between the studies; None gives no doubling time.
-    other_tool
-        Whether the prior's volume is of another tool than the current one's.
     """
     if current.volume_ml is None or prior.volume_ml is None:
         which = "the current study" if current.volume_ml is None else "the prior"
@@ -43,8 +41,9 @@ def changed(
         verdict = Verdict.STABLE
     beyond = "beyond" if verdict is not Verdict.STABLE else "within"
     warnings: tuple[str, ...] = ()
-    if other_tool and prior.origin in {Origin.REPORTED, Origin.REPORTED_OUTLINE}:
-        warnings = (_OTHER_TOOL.format(prior.reported_by or "another tool"),)
+    if prior.reported_by is not None and prior.outlined_by != current.outlined_by:
+        tools = (each.outlined_by or "another tool" for each in (prior, current))
+        warnings = (_OTHER_TOOL.format(*tools),)
     line = (
         f"volume {prior.volume_ml:.2f} mL then {current.volume_ml:.2f} mL, {percent:+.0f} %, "
         f"{beyond} the limits {low:+.0f} % to {high:+.0f} %"

@@ -36,6 +36,7 @@ def lesions(draw):
         kind=draw(st.sampled_from(Kind)),
         origin=origin,
         reported_by=draw(WORDS) if origin in {Origin.REPORTED, Origin.REPORTED_OUTLINE} else None,
+        outlined_by=draw(st.none() | WORDS),
         tracking_uid=draw(st.none() | st.just("1.2.3")),
     )
 
@@ -45,9 +46,7 @@ def changes(draw):
     current, prior = draw(lesions()), draw(lesions())
     kind = draw(st.sampled_from(["both", "current", "prior"]))
     if kind == "both":
-        made = changed(
-            current, prior, "CT", draw(st.none() | st.integers(1, 4000)), draw(st.booleans())
-        )
+        made = changed(current, prior, "CT", draw(st.none() | st.integers(1, 4000)))
         if draw(st.booleans()):
             made = replace(made, verdict=Verdict.AMBIGUOUS, question=draw(WORDS))
         return made

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.comparison import ToldPair
 from domain.errors import SettingsError
 from reporting.language import language
 from reporting.phrasebook import phrasebook, read_phrasebook
@@ -218,3 +219,14 @@ def test_sentences_are_put_together_from_phrases(english, german):
 def test_a_phrasebook_that_is_not_whole_is_named(old, new, complaint):
     with pytest.raises(SettingsError, match=complaint):
         read_phrasebook(FILE.replace(old, new, 1), language("de"), "own.toml")
+
+
+@pytest.mark.parametrize("by", ["Dr. A. Reader", None])
+@pytest.mark.parametrize(
+    ("current", "prior"), [("Finding 1", "Finding 2"), ("Finding 1", None), (None, "Finding 2")]
+)
+def test_what_a_person_told_of_two_lesions_has_its_german(current, prior, by):
+    english = ToldPair(current=current, prior=prior, by=by).in_words()
+    said = GERMAN.known(english)
+    assert said is not None
+    assert (by is None) or said.endswith(f"von {by}")

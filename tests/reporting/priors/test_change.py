@@ -143,9 +143,15 @@ def test_a_change_says_both_dates_both_values_and_the_line_that_led_to_it():
 
 
 def test_another_tools_volume_is_compared_with_a_warning():
-    reported = lesion(0.9, origin=Origin.REPORTED, reported_by="Other Tool 2")
-    change = changed(lesion(1.0), reported, "CT", 100, other_tool=True)
-    assert any("Other Tool 2" in warning for warning in change.warnings)
+    other = "Other Tool 2"
+    reported = lesion(0.9, origin=Origin.REPORTED, reported_by=other, outlined_by=other)
+    (warning,) = changed(lesion(1.0, outlined_by="ours"), reported, "CT", 100).warnings
+    assert "the prior's outline is by Other Tool 2, the current one by ours" in warning
+
+
+def test_what_the_same_engine_outlined_then_is_compared_without_one():
+    reported = lesion(0.9, origin=Origin.REPORTED, reported_by="ours 1", outlined_by="engine")
+    assert changed(lesion(1.0, outlined_by="engine"), reported, "CT", 100).warnings == ()
 
 
 def test_without_a_volume_nothing_is_compared():
