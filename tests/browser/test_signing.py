@@ -171,6 +171,41 @@ def test_what_was_typed_elsewhere_meanwhile_is_not_signed_unseen(desk, site, bro
     standing(desk, "signed")
 
 
+def test_a_typed_number_that_was_not_measured_is_decided_before_it_is_signed(desk, site, tmp_path):
+    outlined(desk, site, tmp_path, "SIGN-4")
+    desk.keyboard.press("y")
+    finding(desk, "accepted")
+    desk.keyboard.press("r")
+    standing(desk, "draft")
+    keep_all(desk)
+    told = desk.locator('[data-field^="findings/"][data-result]').get_by_role("textbox")
+    told.fill("Lung lesion of 77 mL.")
+    told.blur()
+    desk.locator('[data-field^="findings/"][data-mark="edited"]').wait_for(timeout=SOON)
+    desk.get_by_role("button", name="Review and sign…").click()
+    way = desk.get_by_role("dialog").get_by_role("region", name="In the way")
+    way.get_by_text("77 mL").wait_for(timeout=SOON)
+    button = desk.get_by_role("dialog").get_by_role("button", name=f"Sign as {ROE}")
+    expect(button).to_be_disabled()
+    clean(desk)
+    way.get_by_role("button", name="Leave the measured numbers out").click()
+    way.get_by_text("still says what was left out").wait_for(timeout=SOON)  # the impression
+    expect(button).to_be_disabled()
+    desk.keyboard.press("Escape")
+    summary = desk.locator('[data-field^="impression/"][data-result]').get_by_role("textbox")
+    summary.fill("Large lung lesion.")
+    summary.blur()
+    desk.locator('[data-field^="impression/"][data-mark="edited"]').wait_for(timeout=SOON)
+    sign(desk, "Large lung lesion.")
+    standing(desk, "signed")
+    studies = desk.request.get("/api/studies").json()
+    (study,) = [each for each in studies if each["patient_id"] == "SIGN-4"]
+    at = f"/api/studies/{study['study_instance_uid']}/report"
+    table = desk.request.get(f"{at}/exports/csv").text()
+    assert "mm" in table
+    assert ",ml," not in table
+
+
 def test_a_reader_sees_how_far_it_is_and_has_no_button(desk, site, tmp_path):
     outlined(desk, site, tmp_path, "SIGN-3")
     context = desk.context.browser.new_context(base_url=site.url)
