@@ -20,7 +20,7 @@ _TEXTS: Final = ("code", "name", "decimal", "lesion", "unnamed", "day")
 _GENDERS: Final = frozenset({"m", "f", "n", "p"})
 _SIDES: Final = ("left", "right", "both")
 _NOUN_PARTS: Final = (2, 3)
-_LABEL: Final = re.compile(r"Finding (\d+)")
+_LABEL: Final = re.compile(r"(?P<prior>Prior f|F)inding (?P<number>\d+(?: \(\d+\))?)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,9 +97,12 @@ class Language:
         return f"{before} {noun.text}" if before else noun.text + said.after
 
     def labelled(self, label: str) -> str:
-        """Return the label of a finding: "Befund 1" for "Finding 1", any other as it is."""
+        """Return a label that the program gave: "Befund 1" for "Finding 1"; any other as it is."""
         numbered = _LABEL.fullmatch(label)
-        return self.sentences["label"].format(numbered[1]) if numbered else label
+        if numbered is None:
+            return label
+        pattern = "prior_label" if numbered["prior"] == "Prior f" else "label"
+        return self.sentences[pattern].format(numbered["number"])
 
     def on(self, day: date | None) -> str:
         """Return a day as it is written here."""

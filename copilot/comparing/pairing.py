@@ -213,14 +213,8 @@ class Pairing:
                     f"its place is outside the images of the {other.name}: nothing can be said",
                     *reasons,
                 )
-        change = Change(
-            verdict=verdict,
-            current=current.lesion if current else None,
-            prior=prior.lesion if prior else None,
-            reasons=reasons,
-            told=told,
-        )
-        return Paired(change=change, current=current, prior=prior)
+        change = _of_one(verdict, current, prior, reasons)
+        return Paired(change=replace(change, told=told), current=current, prior=prior)
 
     def _brought(self, item: Item) -> Lesion:
         x, y, z = self.alignment.to_current(item.lesion.centre_lps_mm)
@@ -358,15 +352,22 @@ class Pairing:
             Found.ABSENT: Verdict.NEW if current is not None else Verdict.RESOLVED,
             Found.OUT_OF_FIELD: Verdict.OUT_OF_FIELD,
         }.get(search.found, Verdict.AMBIGUOUS)
-        change = Change(
-            verdict=verdict,
-            current=current.lesion if current else None,
-            prior=prior.lesion if prior else None,
-            reasons=(search.says,),
-        )
+        change = _of_one(verdict, current, prior, (search.says,))
         if verdict is not Verdict.AMBIGUOUS:
             return change
         return asked(change, questions.is_there(change), (self._answer(current, prior),))
+
+
+def _of_one(
+    verdict: Verdict, current: Item | None, prior: Item | None, reasons: tuple[str, ...]
+) -> Change:
+    """Return the verdict on a lesion that one study alone shows."""
+    return Change(
+        verdict=verdict,
+        current=current.lesion if current else None,
+        prior=prior.lesion if prior else None,
+        reasons=reasons,
+    )
 
 
 def still_told(

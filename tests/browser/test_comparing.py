@@ -57,8 +57,9 @@ def index_of(volume: Volume, nodule: Nodule, pose: Pose | None = None) -> tuple[
     return index, row, column
 
 
-def outlined(station, series: str, nodule: Nodule) -> dict:
-    index, row, column = index_of(NOW, nodule, MOVED)
+def accepted(station, series: str, at: tuple[int, int, int]) -> dict:
+    """Outline the nodule at a voxel, and accept it."""
+    index, row, column = at
     body = {
         "series_instance_uid": series,
         "text": "segment the lung nodule",
@@ -75,7 +76,9 @@ def stored(station, tmp_path_factory):
     then, before = written(folder / "then", THEN, "COMPARED-1", "20230101")
     now, files = written(folder / "now", NOW, "COMPARED-1", "20230720")
     station.store((*before, *files))
-    results = tuple(outlined(station, now, each) for each in (GROWS, STAYS, COMES))
+    results = tuple(
+        accepted(station, now, index_of(NOW, each, MOVED)) for each in (GROWS, STAYS, COMES)
+    )
     return Stored(patient_id="COMPARED-1", prior=then, current=now, results=results)
 
 
@@ -156,7 +159,7 @@ def test_a_refused_alignment_is_said_with_its_numbers(page, station, tmp_path):
     _, before = written(tmp_path / "then", solid, "COMPARED-2", "20230101")
     now, files = written(tmp_path / "now", NOW, "COMPARED-2", "20230720")
     station.store((*before, *files))
-    outlined(station, now, GROWS)
+    accepted(station, now, index_of(NOW, GROWS, MOVED))
     open_study(page, "COMPARED-2")
     say(page, "compare with the prior")
     refusal = page.get_by_test_id("refusal")
@@ -174,7 +177,7 @@ def test_which_of_two_priors_is_meant_is_asked(page, station, tmp_path):
     ]
     now, files = written(tmp_path / "now", NOW, "COMPARED-3", "20230720")
     station.store((*both[0][1], *both[1][1], *files))
-    outlined(station, now, GROWS)
+    accepted(station, now, index_of(NOW, GROWS, MOVED))
     open_study(page, "COMPARED-3")
     say(page, "compare with the prior")
     question = page.get_by_role("alertdialog", name="Question of the copilot")

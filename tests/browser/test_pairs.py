@@ -6,7 +6,7 @@ import pytest
 
 from tests.bodies import Nodule, Patient
 from tests.browser.hands import ENGINE, SOON, open_study, say
-from tests.browser.test_comparing import MOVED, SPACING_MM, index_of, lesions, written
+from tests.browser.test_comparing import MOVED, SPACING_MM, accepted, index_of, lesions, written
 from tests.browser.test_page import AXE
 
 HIGH = Nodule(centre=(50.0, -10.0, 27.0), volume_ml=0.5)
@@ -22,18 +22,6 @@ class Stored:
 
     patient_id: str
     current: str
-
-
-def accepted(station, series: str, at: tuple[int, int, int]) -> None:
-    index, row, column = at
-    body = {
-        "series_instance_uid": series,
-        "text": "segment the lung nodule",
-        "points": [{"slice": index, "row": row, "column": column}],
-    }
-    made = station.post("/api/commands", json=body).json()
-    assert made["state"] == "waiting", made
-    station.post(f"/api/commands/{made['id']}/accept")
 
 
 @pytest.fixture(scope="module")

@@ -181,3 +181,17 @@ def test_a_language_that_is_not_there_is_refused():
     for code in ("xx", "../default"):
         with pytest.raises(SettingsError, match="use one of de, en"):
             language(code)
+
+
+@pytest.mark.parametrize(
+    ("label", "german"),
+    [
+        ("Finding 1", "Befund 1"),
+        ("Finding 1 (2)", "Befund 1 (2)"),
+        ("Prior finding 3", "Befund 3 der Voruntersuchung"),
+        ("Lesion A", "Lesion A"),
+    ],
+)
+def test_labels_that_the_program_gave_are_said_in_the_language(label, german):
+    assert language("en").labelled(label) == label
+    assert language("de").labelled(label) == german
