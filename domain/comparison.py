@@ -76,6 +76,12 @@ class Lesion:
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise InputError(f"{name} of {self.label} is {value}: a lesion has a size")
 
+    @property
+    def as_prior(self) -> str:
+        """What it is called beside lesions of the current study, which count from 1 as well."""
+        is_said = self.label.lower().startswith("prior ")
+        return self.label if is_said else f"the prior's {self.label}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class DoublingTime:
@@ -177,8 +183,7 @@ class Answer:
         if self.prior is None:
             assert self.current is not None
             return f"{self.current.label} is new: none of the prior's"
-        label, size = self.prior.label, self.prior.long_axis_mm
-        prior = label if label.lower().startswith("prior ") else f"the prior's {label}"
+        prior, size = self.prior.as_prior, self.prior.long_axis_mm
         if self.current is None:
             return f"{prior} is gone: it has no partner now"
         length = "" if size is None else f", {size:.1f} mm"

@@ -20,7 +20,7 @@ _TEXTS: Final = ("code", "name", "decimal", "lesion", "unnamed", "day")
 _GENDERS: Final = frozenset({"m", "f", "n", "p"})
 _SIDES: Final = ("left", "right", "both")
 _NOUN_PARTS: Final = (2, 3)
-_LABEL: Final = re.compile(r"(?P<prior>Prior f|F)inding (?P<number>\d+(?: \(\d+\))?)")
+_LABEL: Final = re.compile(r"(?P<prior>the prior's F|Prior f|F)inding (?P<number>\d+(?: \(\d+\))?)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,9 +99,9 @@ class Language:
     def labelled(self, label: str) -> str:
         """Return a label that the program gave: "Befund 1" for "Finding 1"; any other as it is."""
         numbered = _LABEL.fullmatch(label)
-        if numbered is None:
+        if numbered is None or self.code == ENGLISH:  # labels are made in English
             return label
-        pattern = "prior_label" if numbered["prior"] == "Prior f" else "label"
+        pattern = "label" if numbered["prior"] == "F" else "prior_label"
         return self.sentences[pattern].format(numbered["number"])
 
     def on(self, day: date | None) -> str:

@@ -32,6 +32,7 @@ KINDS: Final = {
     "code": "[A-Z]{2,4}",
     "value": r"\S+",
     "name": ".+",
+    "names": ".+",
     "quoted": '"[^"]*"',
     "attribute": r"[\w' /-]+ \([0-9A-F]{4},[0-9A-F]{4}\)",
     "uid": r"[0-9.]+",
@@ -125,6 +126,7 @@ class Phrasebook:
             "term": self.terms.get,
             "note": self.known,
             "name": self.words.labelled,
+            "names": lambda said: ", ".join(map(self.words.labelled, said.split(", "))),
             "day": self.words.dated,
         }
         return ways.get(kind, str)(text)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from copilot.comparing import questions
 from copilot.comparing.comparer import Comparison
 from copilot.comparing.lesions import lesion_of
 from copilot.comparing.pairing import dice
@@ -107,7 +108,9 @@ def _changes(
         one, other = now[pair.current], then[pair.prior]
         change = changed(one, other, modality, days)
         if pair.rivals:
-            question = f"is {one.label} the {other.label} of the prior? Another fits nearly as well"
+            rivals = [then[column] for row, column in pair.rivals if row == pair.current]
+            others = [now[row] for row, _ in pair.rivals if row != pair.current]
+            question = questions.which(one, other, others, rivals)
             change = asked(change, question)
         found.append(change)
     found += [_alone(now[row], None) for row in matching.only_current]

@@ -3,23 +3,22 @@
 from collections.abc import Sequence
 
 from domain.comparison import Change, Lesion, ToldPair
-from reporting.wording import capitalised
 
 
 def which(current: Lesion, prior: Lesion, here: Sequence[Lesion], there: Sequence[Lesion]) -> str:
     """Ask of a matched pair that others, of either study, would fit nearly as well."""
-    others = " and ".join([*(each.label for each in here), *(_of_prior(each) for each in there)])
-    return f"is {current.label} {_of_prior(prior)}? {capitalised(others)} would fit nearly as well"
+    others = ", ".join([*(each.label for each in here), *(each.as_prior for each in there)])
+    return f"is {current.label} the same as {prior.as_prior}? Nearly as likely: {others}"
 
 
 def gone_or(prior: Lesion, current: Lesion) -> str:
     """Ask of a prior lesion that nothing else lies in the place of, beside an open pair."""
-    return f"is {_of_prior(prior)} gone, or is it {current.label}?"
+    return f"is {prior.as_prior} gone, or is it {current.label}?"
 
 
 def new_or(current: Lesion, prior: Lesion) -> str:
     """Ask of a current lesion that the prior shows nothing else in the place of."""
-    return f"is {current.label} new, or is it {_of_prior(prior)}?"
+    return f"is {current.label} new, or is it {prior.as_prior}?"
 
 
 def divided(current: Lesion, other: Lesion) -> str:
@@ -32,7 +31,7 @@ def divided(current: Lesion, other: Lesion) -> str:
 
 def grown_together(prior: Lesion, current: Lesion) -> str:
     """Ask of a prior lesion in the place of a current one that has its own partner."""
-    return f"{_of_prior(prior)} lies where {current.label} is: did two lesions grow together?"
+    return f"{prior.as_prior} lies where {current.label} is: did two lesions grow together?"
 
 
 def new_beside(current: Lesion, prior: Lesion, told: ToldPair) -> str:
@@ -46,7 +45,7 @@ def new_beside(current: Lesion, prior: Lesion, told: ToldPair) -> str:
 def gone_beside(prior: Lesion, current: Lesion, told: ToldPair) -> str:
     """Ask of a prior lesion in the place of a current one that is told already."""
     return (
-        f"{_of_prior(prior)} lies where {current.label} is, which was {told.in_words()}: did two "
+        f"{prior.as_prior} lies where {current.label} is, which was {told.in_words()}: did two "
         "lesions grow together, or is that of the prior gone?"
     )
 
@@ -57,8 +56,3 @@ def is_there(change: Change) -> str:
     assert lesion is not None
     other = "the prior" if change.current is not None else "the current study"
     return f"is {lesion.label} on {other}? Mark it there, or say that it is not"
-
-
-def _of_prior(prior: Lesion) -> str:
-    is_said = prior.label.lower().startswith("prior ")
-    return prior.label if is_said else f"the {prior.label} of the prior"

@@ -50,7 +50,8 @@ def said(
         parts.append(book.said(change.reasons[0]))
     if change.question is not None:
         parts.append(patterns["question"].format(book.said(change.question)))
-    return "; ".join(parts) + "."
+    text = "; ".join(parts)
+    return text if text.endswith("?") else f"{text}."
 
 
 def summary(change: Change, words: Language | None = None) -> str:

@@ -70,7 +70,7 @@ def test_an_open_pair_is_answered_by_keyboard_and_taken_back(page, station, stor
         image = int(text.rpartition("image ")[2])
         assert abs(image - 1 - index_of(THEN, nodule)[0]) <= 1
     assert texts[2] == "Finding 1 is new: none of the prior's"
-    assert "Finding 1 (2) of the prior would fit" in group.get_attribute("aria-label")
+    assert "Nearly as likely: the prior's Finding 1 (2)" in group.get_attribute("aria-label")
     for number, nodule in ((0, HIGH), (1, LOW), (0, HIGH)):
         answers.nth(number).focus()
         prior_comes_to(page, nodule)

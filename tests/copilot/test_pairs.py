@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from copilot.cli.console import pair_option, parsed_pair
 from copilot.cli.priors import prior_of
+from copilot.comparing import questions
 from copilot.comparing.comparer import Comparer
 from copilot.comparing.standing import comparison_of
 from copilot.hints import Hints
@@ -23,6 +24,7 @@ from domain.errors import InputError
 from domain.ports import no_progress
 from domain.prompt import Point
 from domain.uids import SeriesUID
+from reporting.phrasebook import phrasebook
 from tests.bodies import Nodule, Patient, studied
 from tests.copilot.test_comparing_stored import MOVED, SPACING_MM, click, report_of, served, site
 
@@ -325,3 +327,30 @@ def test_the_nodules_overlap_in_no_voxel():
     """What is asked is which of two whole nodules it is, so neither may hide the other."""
     apart = np.linalg.norm(np.subtract(HIGH.centre, LOW.centre))
     assert apart > HIGH.radius_mm + LOW.radius_mm
+
+
+FIRST, SECOND, FOUND = (
+    Lesion(label=label, centre_lps_mm=(0.0, 0.0, 0.0), volume_ml=1.0)
+    for label in ("Finding 1", "Finding 1 (2)", "Prior finding 2")
+)
+TOLD = ToldPair(current="Finding 1", prior=None, by="Dr. A. Reader")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        questions.which(FIRST, FIRST, [SECOND], [SECOND, FOUND]),
+        questions.gone_or(FOUND, FIRST),
+        questions.new_or(FIRST, SECOND),
+        questions.divided(FIRST, SECOND),
+        questions.grown_together(FIRST, SECOND),
+        questions.new_beside(FIRST, FOUND, TOLD),
+        questions.gone_beside(FIRST, SECOND, TOLD),
+    ],
+)
+def test_every_question_is_german_in_a_german_report(question):
+    said = phrasebook("de").known(question)
+    assert said is not None
+    assert "rior" not in said
+    assert "Finding" not in said
+    assert said.count("Befund 1") == question.count("Finding 1")

@@ -31,6 +31,7 @@ MODULES = (
     "copilot/doubt.py",
     "copilot/agent/workbench.py",
     "copilot/comparing/pairing.py",
+    "copilot/comparing/questions.py",
     "copilot/comparing/seeking.py",
     "copilot/comparing/outlines.py",
     "segmentation/slicewise/segmenter.py",

@@ -189,6 +189,7 @@ def test_a_language_that_is_not_there_is_refused():
         ("Finding 1", "Befund 1"),
         ("Finding 1 (2)", "Befund 1 (2)"),
         ("Prior finding 3", "Befund 3 der Voruntersuchung"),
+        ("the prior's Finding 1", "Befund 1 der Voruntersuchung"),
         ("Lesion A", "Lesion A"),
     ],
 )

@@ -29,6 +29,7 @@ SAMPLE = {
     "code": "CT",
     "value": "ml",
     "name": "Finding 3",
+    "names": "Finding 4, Finding 5",
     "quoted": '"lung lesion"',
     "attribute": "Patient's Weight (0010,1030)",
     "uid": "1.2.840",
@@ -44,6 +45,7 @@ FILLED = {
         st.sampled_from(["", "left", "right", "both"]),
         st.sampled_from([each.phrase for each in TABLE.concepts]),
     ),
+    "names": st.sampled_from(["Finding 2", "Lesion A, the prior's Finding 3"]),
     "note": st.sampled_from([NESTED, "the network saw nothing there"]),
     "term": st.sampled_from(sorted(GERMAN.terms)),
 }
