@@ -60,7 +60,7 @@ def test_our_own_report_comes_back_with_its_outline(prior):
     folder, volume, ball, tracking = prior
     found = earlier_reports(sorted(folder.rglob("*.dcm")), volume)
     (lesion,) = found.lesions
-    assert lesion.is_ours
+    assert lesion.outlined_by == "phantom"  # our SR names the engine
     assert lesion.tracking_uid == tracking.tracking_uid
     assert lesion.reported.volume_ml == pytest.approx(volume_ml(ball), rel=1e-6)
     assert lesion.reported.long_axis_mm > 18
